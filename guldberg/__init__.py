@@ -1,0 +1,1 @@
+"""guldberg learns chemical reaction networks: network, system, trajectory, loss, job."""
