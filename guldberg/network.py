@@ -37,9 +37,7 @@ class ReactionNetwork(eqx.Module):
                 f"got {self.reactants.shape} and {self.products.shape}"
             )
         if self.reactants.shape[1] != len(self.species):
-            raise ValueError(
-                f"{self.reactants.shape[1]} columns of stoichiometry but {len(self.species)} species names"
-            )
+            raise ValueError(f"{self.reactants.shape[1]} columns of stoichiometry, {len(self.species)} species names")
         if len(set(self.species)) != len(self.species):
             raise ValueError(f"species names must differ, got {', '.join(self.species)}")
 

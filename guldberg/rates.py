@@ -1,4 +1,4 @@
-"""Rate laws: what a rate constant is at a temperature. Amplitudes are kept as logarithms, so that they stay positive."""
+"""Rate laws: what a rate constant is at a temperature. Amplitudes are kept as logarithms: always positive."""
 
 from __future__ import annotations
 
