@@ -1,7 +1,7 @@
 """A job is a value with `init`, `step`, `done` and `result`; the loop is outside it, here and only here.
 
-A job's State is plain data: (nested) dataclasses, tuples, dicts, numpy arrays, numbers, strings and None, so that it can
-be written down between any two steps and read back to the same bits. `step` is pure: the same State gives the same next
+A job's State is plain data: (nested) dataclasses, tuples, dicts, numpy arrays, numbers, strings and None, so that it
+can be written down between any two steps and read back to the same bits. `step` is pure: the same State gives the same next
 State. Hence a run that was interrupted and resumed ends with the same result as one that was not.
 """
 
@@ -35,7 +35,7 @@ class Job(Protocol[State, Result]):
         ...
 
     def result(self, state: State) -> Result:
-        """What the user takes home; also of an unfinished State, as far as it got, or ValueError if there is nothing."""
+        """What the user takes home; also of an unfinished State, as far as it got. ValueError: nothing yet."""
         ...
 
 
