@@ -1,8 +1,8 @@
 """A job is a value with `init`, `step`, `done` and `result`; the loop is outside it, here and only here.
 
 A job's State is plain data: (nested) dataclasses, tuples, dicts, numpy arrays, numbers, strings and None, so that it
-can be written down between any two steps and read back to the same bits. `step` is pure: the same State gives the same next
-State. Hence a run that was interrupted and resumed ends with the same result as one that was not.
+can be written down between any two steps and read back to the same bits. `step` is pure: the same State gives the
+same next State. Hence a run that was interrupted and resumed ends with the same result as one that was not.
 """
 
 from __future__ import annotations
