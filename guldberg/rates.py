@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import abc
+import decimal
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float
 from numpy.typing import ArrayLike
 
 GAS_CONSTANT = 8.314462618  # J / (mol K), exact in the SI of 2019 to the digits shown
@@ -16,8 +18,21 @@ class AbstractRateLaw(eqx.Module):
     """One rate constant per reaction, `k(T)`."""
 
     @abc.abstractmethod
+    def log(self, temperature: ArrayLike | None = None) -> Float[Array, "reactions"]:
+        """ln k at `temperature` (kelvin); laws that do not depend on it accept None. -inf where k = 0."""
+
+    @property
+    @abc.abstractmethod
+    def active(self) -> Bool[np.ndarray, "reactions"]:
+        """Which constants are positive: the reactions that happen at all."""
+
+    @abc.abstractmethod
+    def texts(self) -> tuple[str, ...]:
+        """Each constant as it is written after "@" in a network's text; it is read back to the same bits."""
+
     def __call__(self, temperature: ArrayLike | None = None) -> Float[Array, "reactions"]:
-        """The rate constants at `temperature` (kelvin); laws that do not depend on it accept None."""
+        """The rate constants at `temperature` (kelvin)."""
+        return jnp.exp(self.log(temperature))
 
 
 class Constant(AbstractRateLaw):
@@ -30,8 +45,15 @@ class Constant(AbstractRateLaw):
         """From the constants themselves; raises ValueError unless each is finite and not negative."""
         return cls(_log(k, "rate constants"))
 
-    def __call__(self, temperature: ArrayLike | None = None) -> Float[Array, "reactions"]:
-        return jnp.exp(self.log_k)
+    def log(self, temperature: ArrayLike | None = None) -> Float[Array, "reactions"]:
+        return self.log_k
+
+    @property
+    def active(self) -> Bool[np.ndarray, "reactions"]:
+        return np.asarray(self.log_k) > -np.inf
+
+    def texts(self) -> tuple[str, ...]:
+        return tuple(exp_text(x) for x in np.asarray(self.log_k))
 
 
 class Arrhenius(AbstractRateLaw):
@@ -43,19 +65,63 @@ class Arrhenius(AbstractRateLaw):
 
     @classmethod
     def of(cls, A: ArrayLike, b: ArrayLike, Ea: ArrayLike) -> Arrhenius:
-        """From the constants themselves; raises ValueError unless each A is finite and not negative."""
+        """From the constants themselves; raises ValueError unless all are finite and no A is negative."""
+        if not (np.isfinite(b).all() and np.isfinite(Ea).all()):
+            raise ValueError(f"Arrhenius exponents b and energies Ea must be finite, got {b} and {Ea}")
         log_A = _log(A, "Arrhenius factors A")
-        return cls(log_A, jnp.broadcast_to(jnp.asarray(b, log_A.dtype), log_A.shape), jnp.asarray(Ea, log_A.dtype))
+        return cls(log_A, *(jnp.broadcast_to(jnp.asarray(x, log_A.dtype), log_A.shape) for x in (b, Ea)))
 
-    def __call__(self, temperature: ArrayLike | None = None) -> Float[Array, "reactions"]:
+    def log(self, temperature: ArrayLike | None = None) -> Float[Array, "reactions"]:
         if temperature is None:
             raise ValueError("this network has Arrhenius rates: expected a temperature in kelvin, got None")
+        if isinstance(temperature, int | float) and not 0 < temperature < np.inf:
+            raise ValueError(f"expected a temperature in kelvin, positive and finite, got {temperature}")
         T = jnp.asarray(temperature, self.log_A.dtype)
-        return jnp.exp(self.log_A + self.b * jnp.log(T) - self.Ea / (GAS_CONSTANT * T))
+        return self.log_A + self.b * jnp.log(T) - self.Ea / (GAS_CONSTANT * T)
+
+    @property
+    def active(self) -> Bool[np.ndarray, "reactions"]:
+        return np.asarray(self.log_A) > -np.inf
+
+    def texts(self) -> tuple[str, ...]:
+        rows = zip(*(np.asarray(x) for x in (self.log_A, self.b, self.Ea)), strict=True)
+        return tuple(f"arrhenius(A={exp_text(A)}, b={_plain(b)}, Ea={_plain(Ea)})" for A, b, Ea in rows)
+
+
+def log_of(number: str) -> float:
+    """ln of a decimal numeral, correctly rounded; -inf for zero. Takes digits beyond a float's, which `exp_text` writes
+    where ln k is small."""
+    value = decimal.Decimal(number)
+    return float(_CONTEXT.ln(value)) if value else -np.inf
+
+
+def exp_text(log: np.floating) -> str:
+    """exp(log) with as few digits as `log_of` needs to give the same bits back; ValueError if it is not finite."""
+    if log == -np.inf:
+        return "0"
+    if not log < np.log(np.finfo(float).max):
+        raise ValueError(f"a rate constant must be finite to be written, got exp({log})")
+    exact = decimal.Decimal(float(log))
+    digits = 18 + max(0, -exact.adjusted())  # exp(1e-30) = 1 + 1e-30 needs more digits than a float has
+    candidates = (decimal.Context(prec=p).exp(exact) for p in range(1, digits))
+    exact_enough = (k for k in candidates if type(log)(log_of(str(k))) == log)
+    return _numeral(next(exact_enough, decimal.Context(prec=digits + 3).exp(exact)))
+
+
+_CONTEXT = decimal.Context(prec=40)
+
+
+def _numeral(k: decimal.Decimal) -> str:
+    k = k.normalize(decimal.Context(prec=1000))
+    return f"{k:f}" if -4 <= k.adjusted() < 6 else f"{k:e}".replace("e+", "e")
+
+
+def _plain(x: np.floating) -> str:
+    return str(x).removesuffix(".0")
 
 
 def _log(k: ArrayLike, what: str) -> Float[Array, "reactions"]:
-    k = jnp.atleast_1d(jnp.asarray(k, float))
-    if not bool(jnp.all(jnp.isfinite(k) & (k >= 0))):
-        raise ValueError(f"{what} must be finite and not negative, got {k}")
-    return jnp.log(k)
+    k = np.atleast_1d(np.asarray(k, float))  # in double precision: 1e-50 is not 0, whatever JAX computes in
+    if k.ndim != 1 or not (np.isfinite(k) & (k >= 0)).all():
+        raise ValueError(f"{what} must be finite and not negative, one per reaction; got {k}")
+    return jnp.asarray([log_of(repr(x)) for x in k.tolist()], float)  # NumPy's log is a bit off for some, as 0.3
