@@ -53,10 +53,10 @@ def _pack(value: Any, types: Mapping[str, type], where: str) -> Any:
         return {"tuple": [_pack(item, types, f"{where}[{i}]") for i, item in enumerate(value)]}
     if kind is dict:
         return {"dict": [[_pack(k, types, where), _pack(v, types, f"{where}[{k!r}]")] for k, v in value.items()]}
-    if isinstance(value, np.generic) and value.dtype.kind in KINDS:
-        return {"scalar": [value.dtype.str, _text(value.tobytes())]}
     if kind is np.ndarray and value.dtype.kind in KINDS:
         return {"array": _pack_array(value)}
+    if isinstance(value, np.generic) and value.dtype.kind in KINDS:
+        return {"scalar": [value.dtype.str, _text(value.tobytes())]}
     if types.get(kind.__name__) is kind:
         return {"object": [kind.__name__, _pack_fields(value, types, where)]}
     raise TypeError(f"{where}: a {kind.__module__}.{kind.__qualname__} is not plain data that a checkpoint can hold")
