@@ -111,9 +111,18 @@ def _flux(
     if k.shape != nu.shape[:1]:  # else one constant would silently serve every reaction
         raise ValueError(f"rate constants have shape {k.shape}, expected one for each of {len(nu)} reactions")
     grid = (1,) * (c.ndim - 1)
-    base = _positive(c) if jnp.issubdtype(nu.dtype, jnp.floating) else c
-    powers = base[None] ** nu.astype(c.dtype).reshape(*nu.shape, *grid)
+    exponents = nu.astype(c.dtype).reshape(*nu.shape, *grid)
+    learned = jnp.issubdtype(nu.dtype, jnp.floating)
+    powers = _positive(c)[None] ** exponents if learned else _power(c[None], exponents)
     return k.astype(c.dtype).reshape(-1, *grid) * jnp.prod(powers, axis=1)
+
+
+def _power(c: Float[Array, "1 species *grid"], nu: Float[Array, "reactions species ..."]) -> Float[Array, "..."]:
+    """c^nu for whole nu. Near c = 0 the power rule multiplies 0 by infinity, so there c^nu is written out: its value
+    and its first two derivatives are exact (third powers and higher have neither slope nor curvature)."""
+    near = jnp.abs(c) <= jnp.finfo(c.dtype).tiny
+    written_out = jnp.where(nu == 0, 1.0, jnp.where(nu == 1, c, jnp.where(nu == 2, c * c, 0.0)))
+    return jnp.where(near, written_out, jnp.where(near, 1.0, c) ** nu)
 
 
 def _positive(c: Float[Array, "species *grid"]) -> Float[Array, "species *grid"]:
