@@ -139,10 +139,10 @@ class _Recorder:
         with self.signals.may_abandon():
             state, metrics = self.job.step(state)
         self.steps += 1
-        state = self._keep(state)
+        # Before the checkpoint: killed between the two, the line is dropped and written again; never is one missing.
         with (self.folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"step": self.steps, "seconds": round(self.seconds, 3), **_plain(metrics)}) + "\n")
-        return state, metrics
+        return self._keep(state), metrics
 
     def done(self, state: Any) -> bool:
         if not self.job.done(state):
