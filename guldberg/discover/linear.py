@@ -1,0 +1,81 @@
+"""Sparse non-negative least squares: the linear problem under every stage of discover."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.optimize
+from jaxtyping import Float, Int
+
+RANKED = 6  # removals tried per round, in order of their Wald statistic
+
+
+class Compressed(NamedTuple):
+    """min |Q x - y|^2 with unit columns: x is in units of `scale`; `rest` is the residual no column can reach."""
+
+    Q: Float[np.ndarray, "rows columns"]
+    y: Float[np.ndarray, "rows"]
+    scale: Float[np.ndarray, "columns"]
+
+    def residual(self, active: Int[np.ndarray, "_"]) -> tuple[Float[np.ndarray, "_"], float]:
+        """Non-negative coefficients of `active`, scaled back, and the residual sum of squares."""
+        x = nnls(self.Q[:, active], self.y)
+        r = self.Q[:, active] @ x - self.y
+        return x / self.scale[active], float(r @ r)
+
+
+def compress(A: Float[np.ndarray, "points columns"], b: Float[np.ndarray, "points"]) -> Compressed:
+    """The triangular factor of [A b]: the same least-squares problem in columns + 1 rows, columns of unit length."""
+    scale = np.linalg.norm(A, axis=0)
+    scale[scale == 0] = 1.0
+    R = np.linalg.qr(np.column_stack([A / scale, b]), mode="r")
+    return Compressed(R[:, :-1], R[:, -1], scale)
+
+
+def nnls(A: Float[np.ndarray, "points columns"], b: Float[np.ndarray, "points"]) -> Float[np.ndarray, "columns"]:
+    """argmin_{x >= 0} |A x - b|^2."""
+    if A.shape[1] == 0:  # scipy 1.17 corrupts memory on a matrix without columns
+        return np.zeros(0)
+    try:
+        return scipy.optimize.nnls(A, b, maxiter=30 * A.shape[1] + 300)[0]
+    except RuntimeError:  # cycling at machine precision: bounded least squares by another method
+        return np.clip(scipy.optimize.lsq_linear(A, b, (0, np.inf), method="bvls").x, 0, None)
+
+
+def eliminate(
+    problem: Compressed,
+    price: float,
+    keep: frozenset[int] = frozenset(),
+    start: Int[np.ndarray, "_"] | None = None,
+) -> Int[np.ndarray, "_"]:
+    """Backward elimination: drop the column whose loss raises the squares least, as long as that is below `price`.
+
+    Columns in `keep` stay. Returns the surviving columns in ascending order.
+    """
+    active = np.arange(problem.Q.shape[1]) if start is None else np.sort(start)
+    active, rss = _support(problem, active, keep)
+    while len(active) > len(keep):
+        trials = [_support(problem, np.delete(active, i), keep) for i in _weakest(problem, active, keep)]
+        if not trials:
+            break
+        smaller, rise = min(trials, key=lambda trial: trial[1])
+        if rise - rss > price:
+            break
+        active, rss = smaller, rise
+    return active
+
+
+def _support(problem: Compressed, active: np.ndarray, keep: frozenset[int]) -> tuple[np.ndarray, float]:
+    x, rss = problem.residual(active)
+    kept = np.array([j in keep for j in active], bool)
+    return active[(x > 0) | kept], rss
+
+
+def _weakest(problem: Compressed, active: np.ndarray, keep: frozenset[int]) -> list[int]:
+    """Positions of the removable columns with the smallest x^2 / var(x)."""
+    x, _ = problem.residual(active)
+    gram = problem.Q[:, active].T @ problem.Q[:, active]
+    variance = np.maximum(np.diag(np.linalg.pinv(gram)), 1e-300)
+    order = np.argsort((x * problem.scale[active]) ** 2 / variance, kind="stable")
+    return [int(i) for i in order if active[i] not in keep][:RANKED]

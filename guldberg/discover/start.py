@@ -1,0 +1,64 @@
+"""Where a fit starts: non-negative least squares on the integral form, no derivative estimated.
+
+    c(t) - c(0) = sum_i N_i k_i integral_0^t prod_j c_j^nu_ij dt'
+
+with the raw data under a trapezoid: crude, and close enough in all of the mechanisms tried.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from guldberg.discover import linear
+from guldberg.discover.library import Library
+from guldberg.discover.refine import Problem, natural
+from guldberg.experiments import Experiments, Run
+
+SMALLEST, LARGEST = 0.02, 1e4  # of the starting constants, in natural units
+
+
+def constants(data: Experiments, problem: Problem, library: Library) -> Float[np.ndarray, "reactions"]:
+    """A positive starting constant for every reaction of the library."""
+    blocks = [_block(run, e, problem, library) for e, run in enumerate(data.runs)]
+    A, b = np.vstack([a for a, _ in blocks]), np.concatenate([b for _, b in blocks])
+    problem_ = linear.compress(A, b)
+    k, _ = problem_.residual(np.arange(A.shape[1]))
+    unit = natural(problem, library)
+    unseen = (library.reactants[:, ~_seen(data)] > 0).any(axis=1)  # nothing to integrate: begin at one turnover
+    return np.clip(np.where(unseen, unit, k), SMALLEST * unit, LARGEST * unit)
+
+
+def _seen(data: Experiments) -> np.ndarray:
+    return np.any([np.isfinite(run.values).any(axis=0) for run in data.runs], axis=0)
+
+
+def _block(run: Run, e: int, problem: Problem, library: Library) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted rows of one run, centred per species over its measured times: the unknown c(0) drops out."""
+    c = np.column_stack(
+        [_filled(run.times, run.values[:, s], problem.initial[e, s]) for s in range(len(problem.scale))]
+    )
+    monomials = np.prod(c[:, None, :] ** library.reactants, axis=2)
+    steps = 0.5 * (monomials[1:] + monomials[:-1]) * np.diff(run.times)[:, None]
+    integrals = np.vstack([np.zeros(len(library.net)), np.cumsum(steps, axis=0)])
+    weights = problem.weights[problem.offsets[e] : problem.offsets[e + 1]]
+    rows, right = [], []
+    for s in range(c.shape[1]):
+        seen = np.isfinite(run.values[:, s])
+        if seen.sum() < 2:
+            continue
+        weight = np.where(weights[seen, s] > 0, weights[seen, s], weights[:, s].max())
+        a, y = integrals[seen] * library.net[:, s], run.values[seen, s]
+        rows.append((a - a.mean(axis=0)) * weight[:, None])
+        right.append((y - y.mean()) * weight)
+    if not rows:
+        return np.zeros((0, len(library.net))), np.zeros(0)
+    return np.vstack(rows), np.concatenate(right)
+
+
+def _filled(times: np.ndarray, values: np.ndarray, initial: float) -> np.ndarray:
+    """The measured values, straight lines between them; a species not measured in a run stays at its initial amount."""
+    seen = np.isfinite(values)
+    if not seen.any():
+        return np.full(len(times), initial)
+    return np.maximum(np.interp(times, times[seen], values[seen]), 0.0)
