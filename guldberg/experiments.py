@@ -37,6 +37,8 @@ class Run:
         for name, table in (("values", self.values), ("sd", self.sd), ("derivatives", self.derivatives)):
             if table is not None and (table.ndim != 2 or len(table) != len(self.times)):
                 raise ValueError(f"{where}: {name} has shape {table.shape}, expected ({len(self.times)}, species)")
+            if table is not None and np.isinf(table).any():
+                raise ValueError(f"{where}: {name} must be finite, or NaN where not measured")
         if (self.sd < 0).any() or (self.sd[1:] == 0).any():
             raise ValueError(f"{where}: a standard deviation must be positive (0, exact, only in the first row)")
 
@@ -54,10 +56,15 @@ class Experiments:
     runs: tuple[Run, ...]
     time_unit: str = ""
     units: tuple[str, ...] = ()  # one per species; empty: none was given
+    notes: tuple[str, ...] = ()  # what a reader changed or doubted on the way here, in words
 
     def __post_init__(self) -> None:
         if not self.runs:
             raise ValueError("expected at least one experiment, got none")
+        for what, names in (("species", self.species), ("experiment", tuple(run.name for run in self.runs))):
+            twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+            if twice:
+                raise ValueError(f"{what} names must differ, got {', '.join(twice)} more than once")
         if self.units and len(self.units) != len(self.species):
             raise ValueError(f"{len(self.units)} units for {len(self.species)} species")
         for run in self.runs:
