@@ -47,27 +47,21 @@ class Column:
     unit: str = ""
 
 
-def read_header(cells: Sequence[str], fail: Fail) -> tuple[tuple[Column, ...], bool, tuple[str, ...]]:
-    """The columns, whether the table is long (`time, species, value`), and notes on names that were changed."""
+def read_header(cells: Sequence[str], fail: Fail) -> tuple[tuple[Column, ...], bool]:
+    """The columns, and whether the table is long (`time, species, value`)."""
     words = {_split(cell)[0].lower() for cell in cells}
     long = {"species", "value"} <= words
     if not long and "species" in words:
         raise fail("there is a column 'species' but none named 'value': the long form is time, species, value")
     columns = tuple(_column(i, cell.strip(), long, fail) for i, cell in enumerate(cells, start=1))
     _check(columns, long, fail)
-    changed = [c for c in columns if c.species and c.kind == "amount" and _split(c.label)[0].strip("[]") != c.species]
-    return columns, long, tuple(f"column {c.label!r} is species {c.species}" for c in changed)
+    return columns, long
 
 
 def species_name(text: str) -> str:
-    """A name that reaction text can hold: letters, digits and `_`, not beginning with a digit."""
-    text = text.strip()
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    if re.fullmatch(r"\w+", text) is None:
-        text = re.sub(r"[+-]+$", lambda charge: ("_p" if "+" in charge[0] else "_m") * len(charge[0]), text)
-        text = re.sub(r"_?[^\w]+_?", "_", text).strip("_")
-    return f"_{text}" if text[:1].isdigit() else text
+    """The name as it stands, without the brackets of chemists ([A]) and without spaces at its ends or in a row."""
+    text = " ".join(text.split())
+    return text[1:-1].strip() if text.startswith("[") and text.endswith("]") else text
 
 
 def named(text: str, what: str, fail: Fail, column: int) -> str:
@@ -99,10 +93,10 @@ def _column(number: int, label: str, long: bool, fail: Fail) -> Column:
 
 def _species(text: str, label: str, fail: Fail, number: int) -> str:
     name = species_name(text)
-    if not name or not name.isidentifier():
+    if not any(letter.isalpha() for letter in name):
         raise fail(f"column {label!r}: a species' name needs a letter, as in A or X1", number)
     if name.lower() in LONG:
-        raise fail(f"column {label!r}: {name.lower()!r} cannot name a species here, call it {name}_1", number)
+        raise fail(f"column {label!r}: {name.lower()!r} cannot name a species in a table: call it {name}_1", number)
     return name
 
 

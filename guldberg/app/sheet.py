@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from guldberg.app.cells import Cells, numbers, read_cells
-from guldberg.app.columns import Column, Kind, named, read_header, species_name
+from guldberg.app.columns import Column, Fail, Kind, named, read_header, species_name
 from guldberg.app.units import same
 from guldberg.errors import InputError
 
@@ -34,7 +34,6 @@ class Sheet:
     species: tuple[str, ...]
     units: dict[str, str]
     time_unit: str
-    notes: tuple[str, ...]
     column: dict[str, int]  # number of each species' column, for messages
 
     def fail(self, message: str, row: int, column: int | None = None) -> InputError:
@@ -47,11 +46,11 @@ def read_sheet(path: Path) -> Sheet:
     def fail(message: str, column: int | None = None) -> InputError:
         return InputError(message, file=cells.file, line=cells.header_line, column=column)
 
-    columns, long, notes = read_header(cells.header, fail)
+    columns, long = read_header(cells.header, fail)
     if not cells.rows:
         raise InputError("a header and no rows: expected measurements below it", file=cells.file)
     _check_widths(cells, columns)
-    return _assemble(path, cells, columns, long, notes)
+    return _assemble(path, cells, columns, long)
 
 
 def _check_widths(cells: Cells, columns: Sequence[Column]) -> None:
@@ -71,7 +70,7 @@ def _check_widths(cells: Cells, columns: Sequence[Column]) -> None:
                 )
 
 
-def _assemble(path: Path, cells: Cells, columns: Sequence[Column], long: bool, notes: tuple[str, ...]) -> Sheet:
+def _assemble(path: Path, cells: Cells, columns: Sequence[Column], long: bool) -> Sheet:
     number = numbers(cells, [c for c in columns if c.kind not in ("experiment", "species", "empty")])
     one = {c.kind: c for c in columns}
     time = number[one["time"].number]
@@ -107,7 +106,6 @@ def _assemble(path: Path, cells: Cells, columns: Sequence[Column], long: bool, n
         species=species,
         units={name: c.unit for name, c in zip(species, amounts, strict=True)},
         time_unit=one["time"].unit,
-        notes=notes,
         column={name: c.number for name, c in zip(species, amounts, strict=True)},
     )
 
@@ -117,10 +115,9 @@ def _long_species(cells: Cells, column: Column) -> tuple[tuple[str, ...], Int[np
     index: dict[str, int] = {}
     where = np.empty(len(cells.rows), int)
     for row, record in enumerate(cells.rows):
-        text = record[column.number - 1].strip()
-        name = species_name(text)
-        if not name or not name.isidentifier() or not text.isprintable():
-            raise cells.fail(f"{text[:40]!r} cannot name a species: use letters, digits and _", row, column)
+        name = species_name(named(record[column.number - 1], "a species", _in_row(cells, row, column), column.number))
+        if not any(letter.isalpha() for letter in name):
+            raise cells.fail(f"{name!r} cannot name a species: a name needs a letter", row, column)
         where[row] = index.setdefault(name, len(index))
     return tuple(index), where
 
@@ -134,9 +131,13 @@ def _experiments(cells: Cells, column: Column | None) -> tuple[tuple[str, ...] |
         text = record[column.number - 1]
         if not text.strip():
             raise cells.fail("a row without the name of its experiment: fill it in", row, column)
-        name = named(text, "an experiment", lambda message, _, row=row: cells.fail(message, row, column), 0)
+        name = named(text, "an experiment", _in_row(cells, row, column), column.number)
         run[row] = index.setdefault(name, len(index))
     return tuple(index), run
+
+
+def _in_row(cells: Cells, row: int, column: Column) -> Fail:
+    return lambda message, _: cells.fail(message, row, column)
 
 
 def _check_sd_and_slopes(

@@ -18,6 +18,7 @@ from guldberg.app.sheet import Sheet, read_sheet
 from guldberg.app.units import same
 from guldberg.errors import InputError
 from guldberg.experiments import Experiments, Run
+from guldberg.network import NAME
 
 REPLICATES = 4  # degrees of freedom from which on the scatter of replicates is a usable standard deviation
 
@@ -42,7 +43,7 @@ def read_experiments(paths: Sequence[str | Path]) -> Experiments:
         for old, new in enumerate(names)
     ]
     units = {name: table.units[name] for table in reversed(tables) for name in table.species}
-    notes += tuple(note for table in tables for note in table.notes) + _renamed(tables, labels) + _single_times(runs)
+    notes += _renamed(tables, labels) + _single_times(runs)
     return Experiments(
         species,
         tuple(runs),
@@ -59,9 +60,10 @@ def write_experiments(data: Experiments, path: str | Path) -> None:
     slopes = any(run.derivatives is not None for run in data.runs)
     warm = any(run.temperature is not None for run in data.runs)
     header = ["experiment", *(["temperature [K]"] if warm else []), _labelled("time", data.time_unit)]
-    header += [_labelled(name, unit) for name, unit in zip(data.species, units, strict=True)]
-    header += [f"sd({name})" for name, given in zip(data.species, with_sd, strict=True) if given]
-    header += [f"d{name}/dt" for name in data.species] if slopes else []
+    names = [name if NAME.fullmatch(name) else f"[{name}]" for name in data.species]
+    header += [_labelled(name, unit) for name, unit in zip(names, units, strict=True)]
+    header += [f"sd({name})" for name, given in zip(names, with_sd, strict=True) if given]
+    header += [f"d{name}/dt" for name in names] if slopes else []
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
