@@ -8,7 +8,6 @@ tends to the deterministic flux as V grows.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -18,9 +17,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Real
 from numpy.typing import ArrayLike
 
+from guldberg.cursor import NAME
 from guldberg.rates import AbstractRateLaw
-
-NAME = re.compile(r"[^\W\d][\w']*")  # a species name that needs no quotes: letters, digits, _ and ', no digit first
 
 
 class ReactionNetwork(eqx.Module):

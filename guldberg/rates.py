@@ -84,8 +84,13 @@ class Arrhenius(AbstractRateLaw):
         return np.asarray(self.log_A) > -np.inf
 
     def texts(self) -> tuple[str, ...]:
-        rows = zip(*(np.asarray(x) for x in (self.log_A, self.b, self.Ea)), strict=True)
-        return tuple(f"arrhenius(A={exp_text(A)}, b={_plain(b)}, Ea={_plain(Ea)})" for A, b, Ea in rows)
+        log_A, b, Ea = (np.asarray(x) for x in (self.log_A, self.b, self.Ea))
+        varies = (b != 0) | (Ea != 0)
+        full = varies | ~(varies & self.active).any()  # a constant among these is written as a number
+        written = (
+            f"arrhenius(A={exp_text(x)}, b={_plain(y)}, Ea={_plain(z)})" for x, y, z in zip(log_A, b, Ea, strict=True)
+        )
+        return tuple(text if whole else exp_text(x) for text, whole, x in zip(written, full, log_A, strict=True))
 
 
 def log_of(number: str) -> float:
@@ -99,8 +104,8 @@ def exp_text(log: np.floating) -> str:
     """exp(log) with as few digits as `log_of` needs to give the same bits back; ValueError if it is not finite."""
     if log == -np.inf:
         return "0"
-    if not log < np.log(np.finfo(float).max):
-        raise ValueError(f"a rate constant must be finite to be written, got exp({log})")
+    if not -2e4 < log < np.log(np.finfo(float).max):
+        raise ValueError(f"a rate constant must be finite and not absurdly small to be written, got exp({log})")
     exact = decimal.Decimal(float(log))
     digits = 18 + max(0, -exact.adjusted())  # exp(1e-30) = 1 + 1e-30 needs more digits than a float has
     candidates = (decimal.Context(prec=p).exp(exact) for p in range(1, digits))
