@@ -123,7 +123,7 @@ class _Recorder:
         self.job, self.state_types, self.folder, self.signals = job, job.state_types, folder, signals
         self.steps, self.earlier = (saved.step, saved.seconds) if saved else (0, 0.0)
         self.started, self.saved_at = time.monotonic(), -math.inf
-        self.unsaved: bytes | None = None
+        self.unsaved: tuple[int, bytes] | None = None
         _forget_after(folder / "metrics.jsonl", self.steps)
 
     @property
@@ -155,15 +155,16 @@ class _Recorder:
         return self.job.result(state)
 
     def _keep(self, state: Any) -> Any:
-        self.unsaved = codec.encode(state, self.state_types)
-        state = codec.decode(self.unsaved, self.state_types)
+        written = codec.encode(state, self.state_types)
+        self.unsaved = self.steps, written
         if time.monotonic() - self.saved_at >= INTERVAL:
             self._save()
-        return state
+        return codec.decode(written, self.state_types)
 
     def _save(self) -> None:
         if self.unsaved is not None:
-            checkpoints.save(self.folder / "checkpoints", self.steps, self.seconds, self.unsaved)
+            step, state = self.unsaved
+            checkpoints.save(self.folder / "checkpoints", step, self.seconds, state)
             self.saved_at, self.unsaved = time.monotonic(), None
 
     def __enter__(self) -> _Recorder:

@@ -1,0 +1,154 @@
+"""How a result reads: equations, numbers with as many digits as the data support, verdicts and fit quality in words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from scipy.stats import chi2
+
+from guldberg.app import units
+from guldberg.discover.result import Discovered, Estimate, Fit, Rival, Step
+from guldberg.network import equation
+
+_ELEMENTS = (
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
+    "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
+    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu D"
+).split()
+_COUNT = r"(?:[2-9]|[1-9]\d+)?"
+_FORMULA = re.compile(rf"(?:(?:{'|'.join(sorted(_ELEMENTS, key=len, reverse=True))}){_COUNT}|\(|\){_COUNT})+")
+_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def pretty(name: str) -> str:
+    """`H2O` as H₂O where a name is a chemical formula; any other name (`b10`, `A2`) as it is. For display only."""
+    return name.translate(_LOWERED) if _FORMULA.fullmatch(name) else name
+
+
+def line(species: Sequence[str], step: Step) -> str:
+    """`A + B <-> C`, as the `.crn` text has it."""
+    return equation(step.reactants, step.products, species, step.reverse is not None)
+
+
+def directed(species: Sequence[str], step: Step) -> list[tuple[str, Estimate, int]]:
+    """The one or two directed reactions of a step: equation, constant and number of reactant molecules."""
+    ways = [(equation(step.reactants, step.products, species), step.forward, sum(step.reactants))]
+    if step.reverse is not None:
+        ways.append((equation(step.products, step.reactants, species), step.reverse, sum(step.products)))
+    return ways
+
+
+def value(estimate: Estimate) -> str:
+    """The value with two digits of its uncertainty, three digits where that is not known."""
+    return _rounded(estimate.value, _digits(estimate))
+
+
+def interval(estimate: Estimate) -> str:
+    """`0.0151 to 0.0182`, `above 3.1`, `below 20`, or `unbounded`."""
+    low, high = (None if end is None else _rounded(end, _digits(estimate)) for end in (estimate.low, estimate.high))
+    if low is None:
+        return "unbounded" if high is None else f"below {high}"
+    return f"above {low}" if high is None else f"{low} to {high}"
+
+
+def verdict(estimate: Estimate) -> str:
+    """What the data say about a constant, in words."""
+    return {
+        "bounded": "determined",
+        "one-sided": "only bounded from below" if estimate.high is None else "only bounded from above",
+        "flat": "not determined",
+    }[estimate.verdict]
+
+
+def quality(fit: Fit) -> str:
+    """The fit in one sentence: how chi2 compares with what noise alone would give."""
+    freedom = fit.points - fit.parameters
+    head = f"chi2 {fit.chi2:.4g} for {fit.points} {fit.kind} and {fit.parameters} parameters"
+    if freedom <= 0:
+        return f"{head}: no more points than parameters, so the fit tests nothing"
+    if not fit.sd_given:
+        return f"{head}; chi2 per degree of freedom {fit.chi2 / freedom:.3g}, with the noise estimated from the data"
+    chance = float(chi2.sf(fit.chi2, freedom))
+    if chance < 0.01:
+        return f"{head}: the misfit is larger than the stated errors allow (chance {chance:.1g})"
+    if chance > 0.99:
+        return f"{head}: closer than the stated errors would allow by chance; they may be overstated"
+    return f"{head}: within the stated errors (chance of a larger misfit {chance:.2g})"
+
+
+def rival(other: Rival) -> str:
+    """How another mechanism differs: `with A -> C, without B -> C (score +1.3)`."""
+    parts = [f"with {', '.join(other.gained)}"] * bool(other.gained)
+    parts += [f"without {', '.join(other.lost)}"] * bool(other.lost)
+    return f"{', '.join(parts)} (score {other.delta:+.3g})"
+
+
+def crn(found: Discovered) -> str:
+    """The network as text that parses back, with its units in a comment."""
+    concentration, _ = units.common_unit(found.species, found.data.units)
+    unit = (
+        f"# concentrations in {concentration or 'no stated unit'}, time in {found.data.time_unit or 'no stated unit'}"
+    )
+    return f"{unit}\n{found.network()}\n"
+
+
+def warnings(found: Discovered) -> list[str]:
+    """What a reader must know before the numbers: the job's own warnings, and what each null stands for."""
+    concentration, mixed = units.common_unit(found.species, found.data.units)
+    missing = [name for name, unit in (("time", found.data.time_unit), ("concentrations", concentration)) if unit == ""]
+    said = [*found.warnings, *unbounded(found)]
+    if mixed:
+        said.append(mixed)
+    elif missing:
+        said.append(f"the table gives no unit of {' and '.join(missing)}: constants are in the table's own units")
+    open_ended = sum(candidate.high is None for candidate in found.candidates)
+    if open_ended:
+        said.append(f"{open_ended} of {len(found.candidates)} candidate reactions have no upper bound")
+    if found.fit.failed_solves:
+        share = found.fit.failed_solves / max(found.fit.solves, 1)
+        said.append(
+            f"{found.fit.failed_solves} of {found.fit.solves} trial solves failed ({share:.2g}) and were left out"
+        )
+    return said
+
+
+def unit_of(found: Discovered, order: int) -> str | None:
+    """Unit of a rate constant of `order` reactant molecules; None where the table does not give it."""
+    concentration, _ = units.common_unit(found.species, found.data.units)
+    return units.rate_unit(order, concentration or "", found.data.time_unit) or None
+
+
+def unbounded(found: Discovered) -> list[str]:
+    """One sentence for each constant that the data bound on one side only or not at all."""
+    constants = [(f"k({name})", k) for step in found.steps for name, k, _ in directed(found.species, step)]
+    constants += [(c.name, c.estimate) for c in found.combinations]
+    constants += [(f"the rate factor of {name}", scale) for name, scale in found.fit.scales.items()]
+    said = {"one-sided": "bound {} on one side only ({})", "flat": "do not determine {} ({})"}
+    return [f"the data {said[k.verdict].format(name, interval(k))}" for name, k in constants if k.verdict != "bounded"]
+
+
+def _digits(estimate: Estimate) -> int:
+    """Significant digits of the value that show two digits of its interval's half-width; from 2 to 9."""
+    if estimate.low is None or estimate.high is None:
+        return 3
+    half = (estimate.high - estimate.low) / 2
+    if half <= 0 or estimate.value <= 0:
+        return 9
+    return min(max(_power(estimate.value) - _power(half) + 2, 2), 9)
+
+
+def _power(number: float) -> int:
+    return math.floor(math.log10(abs(number)))
+
+
+def _rounded(number: float, digits: int) -> str:
+    """`digits` significant ones, trailing zeros kept; powers of ten outside 1e-4 .. 1e6."""
+    if number == 0 or not math.isfinite(number):
+        return f"{number:g}"
+    power = _power(number)
+    if -4 <= power < 6:
+        return f"{number:.{max(digits - 1 - power, 0)}f}"
+    mantissa, _, exponent = f"{number:.{digits - 1}e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
