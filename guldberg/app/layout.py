@@ -55,7 +55,8 @@ def _tangle(at: Points, box: Float[np.ndarray, "nodes 2"], edges: Int[np.ndarray
     """Lines that run over a foreign box, and, weighing less, pairs of lines that cross."""
     a, b = at[edges[:, 0]], at[edges[:, 1]]
     along = a[:, None] + np.linspace(0, 1, 25)[None, :, None] * (b - a)[:, None]  # edges, samples, 2
-    over = (np.abs(along[:, :, None] - at) < box / 2 + 0.03).all(axis=-1).any(axis=1)  # edges, nodes
+    inside = np.abs(along[:, :, None] - at) < box / 2 + 0.03
+    over = np.any(inside[..., 0] & inside[..., 1], axis=1)  # edges, nodes
     over[np.arange(len(edges))[:, None], edges] = False
 
     def turn(p: Points, q: Points, r: Points) -> np.ndarray:

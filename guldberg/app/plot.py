@@ -192,13 +192,17 @@ def _panels(count: int, heights: Sequence[int]) -> tuple[Figure, list[tuple[Axes
     """`count` panels in up to three columns, each a stack of axes with these relative heights."""
     columns = min(count, 1 if count == 1 else 2 if count <= 4 else 3)
     rows = -(-count // columns)
-    figure = Figure(figsize=(6.4 if columns == 1 else 9.0, rows * (3.4 if len(heights) > 1 else 2.4) + 0.4))
-    grid = figure.add_gridspec(rows * len(heights), columns, height_ratios=[*heights] * rows)
+    # Margins in inches by hand: on a dozen panels matplotlib's own layout would take longer than all the drawing.
+    width, height = (6.4 if columns == 1 else 9.0), 0.9 + rows * (3.2 if len(heights) > 1 else 2.2)
+    figure = Figure(figsize=(width, height), constrained_layout=False)
+    grid = figure.add_gridspec(rows, columns)
+    edges = {"left": 0.75 / width, "right": 1 - 0.1 / width, "bottom": 0.45 / height, "top": 1 - 0.6 / height}
+    grid.update(**edges, wspace=0.2, hspace=0.25 if len(heights) > 1 else 0.36)
     panels: list[tuple[Axes, ...]] = []
     for i in range(count):
-        row, column = i // columns * len(heights), i % columns
-        top = figure.add_subplot(grid[row, column])
-        panels.append((top, *(figure.add_subplot(grid[row + j, column], sharex=top) for j in range(1, len(heights)))))
+        inner = grid[i // columns, i % columns].subgridspec(len(heights), 1, height_ratios=heights, hspace=0.1)
+        top = figure.add_subplot(inner[0])
+        panels.append((top, *(figure.add_subplot(inner[j], sharex=top) for j in range(1, len(heights)))))
     return figure, panels
 
 
@@ -218,6 +222,7 @@ def _curves(top: Axes, below: Axes, found: Discovered, i: int, columns: list[int
         below.plot(run.times, fit.residuals[:, j], marker, color=colour, ms=2.5)
     below.axhspan(-2, 2, color=GRID, alpha=0.6, lw=0)
     below.yaxis.set_major_locator(MaxNLocator(3))
+    top.yaxis.set_major_locator(MaxNLocator(5))
     below.set_ylim(-(reach := max(3.2, 1.1 * np.nanmax(np.abs(fit.residuals), initial=0.0))), reach)
     top.set_title(f"{_plain(run.name)}  (rms residual {_misfit(fit.residuals):.2g} sd)")
     top.tick_params(labelbottom=False)
@@ -246,7 +251,7 @@ def _labels(panels: Sequence[tuple[Axes, ...]], y: str, x: str, residual: str = 
 
 def _legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 7), handlelength=2.6)
+    figure.legend(handles, labels, loc="upper center", ncols=min(len(labels), 7), handlelength=2.6)
 
 
 def _quantity(name: str, data: Experiments) -> str:

@@ -85,7 +85,7 @@ def trajectories(found: Discovered, spec: Spec) -> xr.Dataset:
 def summary(found: Discovered) -> str:
     """The whole result as text for a terminal."""
     head = f"Mechanism: {len(found.steps)} reactions among {len(found.species)} species"
-    parts = [f"{head} (out of {found.library} candidates)", *_columns(list(_rows(found)))]
+    parts = [f"{head} (out of {found.library} candidates)", "", *_columns(list(_rows(found)))]
     parts += ["", f"Fit: {words.quality(found.fit)}"]
     if len(found.laws):
         parts.append(f"Constant in time: {'; '.join(complex_text(row, found.species) for row in found.laws)}")
