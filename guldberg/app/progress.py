@@ -1,0 +1,78 @@
+"""What a long job shows on standard error: a live line on a terminal, plain lines where the output is kept."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Line
+from rich.text import Text
+
+from guldberg.learn.fit import Metrics
+
+INTERVAL = 10.0  # seconds between plain lines within one stage
+
+
+class Progress:
+    """A context; called with the Metrics of each step. `quiet` silences it.
+
+    Beside "stage" and "progress" it shows these, where a job gives them: "score" (the best so far), "reactions" (their
+    number in the best mechanism), "solves" and "failed_solves".
+    """
+
+    def __init__(self, say: Callable[[str], None], *, quiet: bool = False) -> None:
+        self.say, self.quiet = say, quiet
+        self.stage, self.said, self.started = "", -math.inf, time.monotonic()
+        self.first: tuple[float, float] | None = None  # (seconds, progress): what came before is not this sitting's
+        self.line = Console(stderr=True).status("starting") if live else None
+
+    def __enter__(self) -> Self:
+        if self.line:
+            self.line.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.line:
+            self.line.stop()
+
+    def __call__(self, metrics: Metrics) -> None:
+        stage, done, now = str(metrics["stage"]), float(metrics["progress"]), time.monotonic() - self.started
+        told = "  ".join([*facts(metrics), *self._left(done, now)])
+        if self.line and self.task is not None:
+            self.line.update(self.task, completed=done, description=Text(stage).markup, facts=Text(told).markup)
+        elif not self.quiet and (stage != self.stage or now - self.said >= INTERVAL):
+            self.say(f"{now:6.1f} s  {done:4.0%}  {stage}{'  ' if told else ''}{told}")
+            self.said = now
+        self.stage = stage
+
+    def _left(self, done: float, now: float) -> list[str]:
+        """A guess at the time left, once there is something to guess from."""
+        if self.first is None:
+            self.first = now, done
+        seconds, work = now - self.first[0], done - self.first[1]
+        return [f"about {seconds * (1 - done) / work:.0f} s left"] if seconds > 2 and work > 0.02 and done < 1 else []
+
+
+def facts(metrics: Metrics) -> list[str]:
+    """What the metrics say beyond stage and progress, in words; what is not known yet is left out."""
+    words = {"reactions": "{:.0f} reactions", "score": "score {:.6g}"}
+    told = [text.format(value) for name, text in words.items() if math.isfinite(value := _number(metrics, name))]
+    failed, solves = _number(metrics, "failed_solves"), _number(metrics, "solves")
+    if failed > 0:
+        told.append(f"{failed:.0f} of {solves:.0f} solves failed" if solves > 0 else f"{failed:.0f} solves failed")
+    return told
+
+
+def _number(metrics: Metrics, name: str) -> float:
+    value = metrics.get(name, math.nan)
+    return math.nan if isinstance(value, str) else float(value)
+
+
+def _line(console: Console) -> Line:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn())
+    return Line(*columns, TimeElapsedColumn(), TextColumn("{task.fields[facts]}"), console=console, transient=True)
