@@ -19,17 +19,17 @@ INTERVAL = 10.0  # seconds between plain lines within one stage
 
 
 class Progress:
-    """A context; called with the Metrics of each step. `quiet` silences it.
+    """A context; called with the Metrics of each step. `live`: a line that moves on standard error; else `say`.
 
     Beside "stage" and "progress" it shows these, where a job gives them: "score" (the best so far), "reactions" (their
     number in the best mechanism), "solves" and "failed_solves".
     """
 
-    def __init__(self, say: Callable[[str], None], *, quiet: bool = False) -> None:
-        self.say, self.quiet = say, quiet
-        self.stage, self.said, self.started = "", -math.inf, time.monotonic()
+    def __init__(self, say: Callable[[str], None], *, live: bool) -> None:
+        self.say, self.stage, self.said, self.started = say, "", -math.inf, time.monotonic()
         self.first: tuple[float, float] | None = None  # (seconds, progress): what came before is not this sitting's
-        self.line = Console(stderr=True).status("starting") if live else None
+        self.line = _line() if live else None
+        self.task = self.line.add_task("starting", total=1.0, facts="") if self.line else None
 
     def __enter__(self) -> Self:
         if self.line:
@@ -45,7 +45,7 @@ class Progress:
         told = "  ".join([*facts(metrics), *self._left(done, now)])
         if self.line and self.task is not None:
             self.line.update(self.task, completed=done, description=Text(stage).markup, facts=Text(told).markup)
-        elif not self.quiet and (stage != self.stage or now - self.said >= INTERVAL):
+        elif stage != self.stage or now - self.said >= INTERVAL:
             self.say(f"{now:6.1f} s  {done:4.0%}  {stage}{'  ' if told else ''}{told}")
             self.said = now
         self.stage = stage
@@ -73,6 +73,7 @@ def _number(metrics: Metrics, name: str) -> float:
     return math.nan if isinstance(value, str) else float(value)
 
 
-def _line(console: Console) -> Line:
+def _line() -> Line:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn())
-    return Line(*columns, TimeElapsedColumn(), TextColumn("{task.fields[facts]}"), console=console, transient=True)
+    facts = TextColumn("{task.fields[facts]}")
+    return Line(*columns, TimeElapsedColumn(), facts, console=Console(stderr=True), transient=True)
