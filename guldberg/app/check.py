@@ -1,0 +1,91 @@
+"""Is this installation sound? Versions, the device, the cache of compiled code, and one solve with a known answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from guldberg import stiff
+from guldberg.network import ReactionNetwork
+from guldberg.rates import Constant
+from guldberg.simulation import simulate
+from guldberg.system import WellMixed
+
+LARGEST_ERROR = 1e-7  # of a solve with tolerances 1e-8 and 1e-10
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What `guldberg check` found."""
+
+    python: str
+    guldberg: str
+    device: str
+    float64: bool
+    versions: dict[str, str]
+    compiled: int  # functions in the cache on disk
+    error: float  # of the self-test
+    seconds: float
+
+    @property
+    def sound(self) -> bool:
+        """Whether the self-test met its exact solution, in double precision."""
+        return self.float64 and self.error <= LARGEST_ERROR
+
+    def facts(self) -> dict[str, Any]:
+        """For programs."""
+        return {**dataclasses.asdict(self), "sound": self.sound}
+
+    def render(self) -> str:
+        """For a terminal."""
+        cache = f"{self.compiled} functions" if self.compiled else "empty: the first discovery compiles for a while"
+        libraries = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        verdict = "all well" if self.sound else f"WRONG, expected at most {LARGEST_ERROR:g} in double precision"
+        return "\n".join(
+            [
+                f"guldberg {self.guldberg}, Python {self.python}",
+                f"JAX computes on {self.device}, in {'double' if self.float64 else 'SINGLE'} precision",
+                f"libraries: {libraries}",
+                f"compiled code kept on disk: {cache}",
+                f"self-test: A <-> B against its exact solution: largest error {self.error:.1e}, "
+                f"{self.seconds:.1f} s: {verdict}",
+            ]
+        )
+
+
+def check() -> Checked:
+    """Look, and solve A <-> B."""
+    start = time.monotonic()
+    error = self_test()
+    return Checked(
+        platform.python_version(),
+        importlib.metadata.version("guldberg"),
+        str(jax.devices()[0]),
+        jnp.asarray(0.0).dtype == jnp.float64,
+        {name: importlib.metadata.version(name) for name in _dependencies()},
+        len(list(Path(stiff.__file__).parent.rglob("*.nbi"))),
+        error,
+        time.monotonic() - start,
+    )
+
+
+def self_test() -> float:
+    """The largest error of a solve of A <-> B from A = 1: A(t) = (1 + 2 exp(-3 t)) / 3 with k = 2 and 1."""
+    one = (jnp.array([[1, 0]]), jnp.array([[0, 1]]), Constant.of(2.0), Constant.of(1.0), ("A", "B"))
+    ts = np.linspace(0.0, 2.0, 11)
+    solved = simulate(WellMixed(ReactionNetwork(*one)), [1.0, 0.0], ts)
+    return float(np.abs(solved.values[:, 0] - (1 + 2 * np.exp(-3 * ts)) / 3).max())
+
+
+def _dependencies() -> list[str]:
+    requirements = importlib.metadata.requires("guldberg") or []
+    return [re.split(r"[^\w-]", requirement)[0] for requirement in requirements if "extra ==" not in requirement]

@@ -1,0 +1,381 @@
+"""`guldberg COMMAND`. Everything heavy is imported inside the command that needs it: `--help` answers at once.
+
+Results go to standard output, everything else to standard error. Exit status: 0 done; 1 the computation failed; 2 bad
+input or usage, told in one line; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from guldberg.errors import InputError
+
+if TYPE_CHECKING:
+    from guldberg.simulation import Trajectory
+
+NOT_YET = ("design", "reduce", "convert", "verify", "view")
+
+
+class Failed(click.ClickException):
+    """The computation failed; the message says what was reached and where that is kept."""
+
+    exit_code = 1
+
+
+class Stopped(click.ClickException):
+    """Interrupted; the message says how to go on."""
+
+    exit_code = 130
+
+
+class Commands(click.Group):
+    """The commands of this version, in the order a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] in NOT_YET:
+            raise click.UsageError(f"{args[0]} is not in this version; it has {', '.join(self.commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="guldberg", message="guldberg %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Learn chemical reaction networks: from measured concentrations to the mechanism behind them.
+
+    \b
+    guldberg demo discover          see it work on data that come with it
+    guldberg look DATA.csv          a first look at your own
+    guldberg discover DATA.csv      the mechanism, its constants, what else fits
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    ctx.meta["quiet"] = value
+
+
+quiet = click.option(
+    "--quiet", is_flag=True, expose_value=False, is_eager=True, callback=_quiet, help="Only results and errors."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness.")
+data_files = click.argument("data", nargs=-1, required=True, metavar="DATA.csv ...", type=click.Path(path_type=Path))
+run_folder = click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+
+
+def note(message: str) -> None:
+    """Say something beside the result."""
+    if not _is_quiet():
+        click.echo(message, err=True)
+
+
+def _is_quiet() -> bool:
+    return click.get_current_context().meta.get("quiet", False)
+
+
+def answer(facts: dict[str, Any], text: str, as_json: bool) -> None:
+    """The result, on standard output."""
+    click.echo(json.dumps(facts, ensure_ascii=False, allow_nan=False) if as_json else text)
+
+
+@cli.command()
+@data_files
+@click.option("--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder of the run; default: a new one.")
+@click.option("--max-order", type=click.IntRange(1, 4), help="Most molecules on one side of a reaction; default 2.")
+@click.option("--require", multiple=True, metavar='"A -> B"', help="A reaction known to happen. Repeatable.")
+@click.option("--forbid", multiple=True, metavar='"E -> A"', help="A reaction known not to happen. Repeatable.")
+@click.option(
+    "--catalysts/--no-catalysts", default=None, help="Whether a species may stand on both sides; default yes."
+)
+@click.option("--unmeasured", multiple=True, metavar="NAME,...", help="Species that exist but were not measured.")
+@click.option("--initial", multiple=True, metavar='"B=0"', help="Exact initial amounts that the table does not give.")
+@click.option("--scale", multiple=True, metavar="3,6", help="Experiments sharing an unknown factor on all rates.")
+@click.option("--law", multiple=True, metavar='"A + 2 B"', help="A sum known to be constant in time. Repeatable.")
+@click.option("--noise", metavar="SD", help='Standard deviation where the table has none: "0.01" or "A=0.01,B=0.02".')
+@seed
+@as_json
+@quiet
+def discover(data: tuple[Path, ...], out: Path | None, seed: int, as_json: bool, **asked: Any) -> None:
+    """Find the mechanism behind measured concentrations.
+
+    \b
+    Example: guldberg discover run1.csv run2.csv --unmeasured ES --initial "P=0" --out found
+    """
+    from guldberg.app import jobs, runs
+
+    folder = out or runs.default_folder("discover")
+    options = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items() if v is not None and v != ()}
+    runs.begin(folder, jobs.KINDS, job="discover", options=options, inputs=data, seed=seed, command=_command())
+    _work(folder, as_json)
+
+
+@cli.command()
+@click.argument("network", metavar="NETWORK")
+@click.option("--to", "end", type=float, required=True, metavar="T", help="Last time.")
+@click.option("--points", type=click.IntRange(2), default=101, show_default=True, help="Number of times, from 0 to T.")
+@click.option("--log", "start", type=float, metavar="T1", help="Times spaced by a factor: 0, T1, ..., T.")
+@click.option("--method", type=click.Choice(["ode", "ssa", "lattice", "field"]), default="ode", show_default=True)
+@click.option("--initial", multiple=True, metavar='"A=1,B=0"', help="An initial state. Repeatable.")
+@click.option("--initials", metavar="FILE.csv", help="An initial state per row, a column per species.")
+@click.option("--temperature", type=float, metavar="K", help="In kelvin, for Arrhenius rates.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.csv|FILE.nc", help="Where to.")
+@seed
+@as_json
+@quiet
+def simulate(
+    network: str,
+    end: float,
+    points: int,
+    start: float | None,
+    method: str,
+    initial: tuple[str, ...],
+    initials: str | None,
+    temperature: float | None,
+    out: Path,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Follow a network through time, from any number of initial states at once.
+
+    Species that an initial state does not name start as the "initial:" line of NETWORK says, or at 0.
+
+    \b
+    Example: guldberg simulate robertson.crn --to 1e11 --log 1e-5 --initial "A=1" --out robertson.csv
+    """
+    if method != "ode":
+        raise click.UsageError(f"--method {method} is not in this version; it has ode")
+    from guldberg.app import exchange, options
+
+    exchange.check_out(out, (".csv", ".nc"))
+    times = _times(end, points, start)
+    model = options.network(network, _source(network))
+    names, states = options.states(model, initial, initials)
+    trajectories = _solve(model.network, states, times, temperature)
+    provenance = {"network": str(model.network), "command": _command(), "seed": seed, "guldberg": _version()}
+    exchange.write(out, names, trajectories, temperature=temperature, provenance=provenance)
+    failures = [f"experiment {n}: {t.outcome()}" for n, t in zip(names, trajectories, strict=True) if not t.ok]
+    if failures:
+        raise Failed(f"{len(failures)} of {len(names)} solves failed; what was reached is in {out}. {failures[0]}")
+    final = {
+        n: dict(zip(t.species, t.values[-1].tolist(), strict=True)) for n, t in zip(names, trajectories, strict=True)
+    }
+    facts = {"out": str(out), "species": list(model.network.species), "times": len(times), "final": final}
+    answer(facts, f"{out}: {len(names)} experiment(s), {len(times)} times, {len(facts['species'])} species", as_json)
+
+
+@cli.command()
+@click.argument("network", metavar="NETWORK")
+@as_json
+@quiet
+def show(network: str, as_json: bool) -> None:
+    """What follows from a network alone: conservation laws, deficiency, reversibility, detailed balance.
+
+    \b
+    Example: guldberg show enzyme.crn          (or "-": the text comes from standard input)
+    """
+    from guldberg.app import options
+    from guldberg.app import show as shown
+
+    facts = shown.facts(options.network(network, _source(network)))
+    answer(facts, shown.render(facts), as_json)
+
+
+@cli.command()
+@data_files
+@click.option("--out", type=click.Path(path_type=Path), metavar="PICTURE.png", help="A picture of all curves.")
+@as_json
+@quiet
+def look(data: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    """A first look at data: species by experiments, gaps, units, what is constant in them.
+
+    \b
+    Example: guldberg look run1.csv run2.csv --out curves.png
+    """
+    from guldberg.app import exchange, plot, tables
+    from guldberg.app import look as looking
+
+    if out is not None:
+        exchange.check_out(out, (".png", ".svg", ".pdf"))
+    experiments = tables.read_experiments(data)
+    if out is not None:
+        plot.look(experiments).savefig(out, dpi=150)
+    seen = looking.look(experiments)
+    answer(seen.facts(), seen.render().rstrip(), as_json)
+
+
+@cli.command()
+@run_folder
+@as_json
+@quiet
+def resume(run: Path, as_json: bool) -> None:
+    """Go on where a run stopped; the result is that of a run which never did.
+
+    \b
+    Example: guldberg resume discover-run
+    """
+    _work(run, as_json)
+
+
+@cli.command()
+@run_folder
+@quiet
+def report(run: Path) -> None:
+    """(Re)write the report of a run, also of an unfinished one as far as it got.
+
+    \b
+    Example: guldberg report discover-run
+    """
+    from guldberg.app import checkpoints, jobs, runs
+    from guldberg.app import report as reporting
+
+    page = reporting.page(*runs.reached(run, jobs.KINDS))
+    checkpoints.write_whole(run / "report.html", page.encode())
+    click.echo(run / "report.html")
+
+
+@cli.command()
+@click.argument("job", type=click.Choice(["discover"]), default="discover")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder for all.")
+@seed
+@quiet
+def demo(job: str, out: Path, seed: int) -> None:
+    """Two mechanisms from data that come with the package: one measured, one made.
+
+    \b
+    Example: guldberg demo discover
+    """
+    from guldberg.app import demo as demos
+
+    for name, begin in demos.DISCOVER.items():
+        note(f"{name}\n")
+        begin(out / name, seed)
+        _work(out / name, as_json=False)
+
+
+@cli.command()
+@as_json
+@quiet
+def check(as_json: bool) -> None:
+    """Is the installation sound? Versions, the device, a two-second self-test.
+
+    \b
+    Example: guldberg check
+    """
+    from guldberg.app import check as checking
+
+    checked = checking.check()
+    answer(checked.facts(), checked.render(), as_json)
+    if not checked.sound:
+        raise Failed("the self-test failed")
+
+
+def _work(folder: Path, as_json: bool) -> None:
+    """Do what the run in `folder` still has to do, and tell its result."""
+    from guldberg.app import jobs, results, runs
+    from guldberg.app.progress import Progress
+
+    try:
+        with Progress(note, quiet=_is_quiet()) as progress:
+            found = runs.go(folder, jobs.KINDS, on_metrics=progress, on_note=note)
+    except runs.Interrupted as stop:
+        raise Stopped(str(stop)) from None
+    except (ArithmeticError, RuntimeError) as error:
+        again = f"guldberg resume {shlex.quote(str(folder))}"
+        raise Failed(f"{error}; what was reached is saved: {again}") from error
+    answer(json.loads((folder / "result.json").read_text()), results.summary(found), as_json)
+    note(f"\n{folder / 'report.html'}")
+
+
+def _solve(network: Any, states: Any, times: Sequence[float], temperature: float | None) -> list[Trajectory]:
+    import equinox as eqx
+    import jax
+
+    from guldberg.simulation import simulate
+    from guldberg.system import WellMixed
+
+    try:
+        system = WellMixed(network, temperature)
+    except ValueError as error:
+        raise InputError(str(error), file="--temperature") from error
+    together = eqx.filter_vmap(lambda c0: simulate(system, c0, times, throw=False))(states)
+    return [jax.tree.map(lambda leaf, i=i: leaf[i], together) for i in range(len(states))]
+
+
+def _times(end: float, points: int, start: float | None) -> Any:
+    import numpy as np
+
+    if not 0 < end < float("inf"):
+        raise InputError(f"expected a last time that is positive and finite, got {end}", file="--to")
+    if start is None:
+        return np.linspace(0.0, end, points)
+    if not 0 < start < end:
+        raise InputError(f"expected a first time between 0 and {end:g}, got {start:g}", file="--log")
+    return np.concatenate([[0.0], np.geomspace(start, end, points - 1)])
+
+
+def _source(path: str) -> str:
+    """The text at `path`, or on standard input."""
+    raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 text (byte {error.start + 1} is 0x{raw[error.start]:02x})", file=path) from None
+
+
+def _command() -> str:
+    """What was typed."""
+    return shlex.join(["guldberg", *sys.argv[1:]])
+
+
+def _version() -> str:
+    import importlib.metadata
+
+    return importlib.metadata.version("guldberg")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The entry point: runs a command, turns what went wrong into one line and an exit status."""
+    # JAX reads this when it is first imported, which is later. Only here: a library must leave its user's choice alone.
+    os.environ["JAX_ENABLE_X64"] = "1"
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)  # "a GPU may be present": not asked for
+    sys.exit(_status(lambda: cli.main(argv, prog_name="guldberg", standalone_mode=False)))
+
+
+def _status(run: Callable[[], int | None]) -> int:
+    try:
+        return run() or 0
+    except click.Abort:
+        return _complain("interrupted", 130)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "guldberg"
+        return _complain(f"{error.format_message()} (see {path} --help)", 2)
+    except click.ClickException as error:
+        return _complain(error.format_message(), error.exit_code)
+    except InputError as error:
+        return _complain(str(error), 2)
+    except BrokenPipeError:  # as in `guldberg show x.crn | head -1`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error), 2)
+    except MemoryError:
+        return _complain("out of memory: fewer times, initial states or a smaller --max-order need less", 1)
+
+
+def _complain(message: str, status: int) -> int:
+    click.echo(f"guldberg: {' '.join(message.split())}", err=True)
+    return status

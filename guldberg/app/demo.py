@@ -1,0 +1,30 @@
+"""`guldberg demo`: runs on data that come with the package, set up as a user would."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from guldberg.app import datasets, jobs, runs
+from guldberg.app.tables import write_experiments
+
+
+def carotenoid(folder: Path, seed: int) -> None:
+    """Six incubations of a carotenoid-cleaving enzyme (Bruno et al. 2016): 77 measurements of five species."""
+    options = {"max_order": 1, "scale": ["3,6"]}  # experiments 3 and 6 were made with less active enzyme
+    data = datasets.path("carotenoid")
+    command = f"guldberg discover {data} --max-order 1 --scale 3,6"
+    runs.begin(folder, jobs.KINDS, job="discover", options=options, inputs=[data], seed=seed, command=command)
+
+
+def hydrogen(folder: Path, seed: int) -> None:
+    """Hydrogen oxidation (Huang, Zhou and Yong): 100 initial states, 11 snapshots each, with derivatives."""
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Path(scratch) / "hydrogen.csv"
+        write_experiments(datasets.hydrogen(noise=1e-3, seed=seed), data)
+        command = "guldberg discover hydrogen.csv"
+        runs.begin(folder, jobs.KINDS, job="discover", options={}, inputs=[data], seed=seed, command=command)
+
+
+DISCOVER: dict[str, Callable[[Path, int], None]] = {"carotenoid": carotenoid, "hydrogen": hydrogen}
