@@ -25,7 +25,7 @@ class Library(NamedTuple):
 
     def index(self) -> dict[tuple[bytes, bytes], int]:
         """Where a reaction stands, by its two complexes."""
-        return {_key(a, b): i for i, (a, b) in enumerate(zip(self.reactants, self.products, strict=True))}
+        return {key(a, b): i for i, (a, b) in enumerate(zip(self.reactants, self.products, strict=True))}
 
     def take(self, chosen: Sequence[int] | np.ndarray) -> Library:
         """Some of the reactions."""
@@ -33,7 +33,8 @@ class Library(NamedTuple):
         return Library(self.reactants[chosen], self.products[chosen])
 
 
-def _key(a: np.ndarray, b: np.ndarray) -> tuple[bytes, bytes]:
+def key(a: np.ndarray, b: np.ndarray) -> tuple[bytes, bytes]:
+    """A reaction as a dictionary key."""
     return a.astype(np.int64).tobytes(), b.astype(np.int64).tobytes()
 
 

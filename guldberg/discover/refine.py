@@ -1,56 +1,22 @@
-"""Fitting rate constants, initial amounts and unknown factors through the stiff ODE, by Levenberg-Marquardt.
-
-    chi2(ln k, ln phi, c0) = sum (c(t; phi k, c0) - y)^2 / sd^2
-
-The initial amounts of each run are eliminated from its own block, so the normal equations stay as small as the number
-of constants. Initial amounts are non-negative: one at zero whose gradient points below is held there (active set).
-"""
+"""Fitting the constants of a set of reactions through the stiff ODE, by Levenberg-Marquardt on ln k."""
 
 from __future__ import annotations
 
 import dataclasses
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from guldberg import stiff
 from guldberg.discover.library import Library
-from guldberg.experiments import Experiments
+from guldberg.discover.problem import Linear, Problem, linearise, natural
 
 LOWEST, HIGHEST = -14.0, 22.0  # ln k in units of `natural`
+LARGEST_FACTOR = 7.0  # |ln phi|
 LONGEST_STEP = 2.5  # of ln k in one iteration
+LONGEST_REACH = 32.0  # how far a step may be lengthened along a valley
+TRIALS = 12  # of damping per iteration
+HOPE = 10.0  # how much more than the last expected gain a search may still bring
 DECREMENT = 1e-3  # stop: expected gain of the next step, in units of the noise variance
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """The measurements in the form a fit reads: all runs one below the other."""
-
-    times: list[Float[np.ndarray, "_"]]
-    offsets: Int[np.ndarray, "_"]  # rows of run e: offsets[e]:offsets[e + 1]
-    values: Float[np.ndarray, "times species"]  # 0 where not measured
-    weights: Float[np.ndarray, "times species"]  # 1 / sd; 0 where not measured or exact
-    initial: Float[np.ndarray, "runs species"]  # exact, or where the fit starts
-    free: Bool[np.ndarray, "runs species"]  # initial amounts to be fitted
-    group: Int[np.ndarray, "runs"]  # index of the unknown factor on the rates of a run; -1: none
-    groups: tuple[str, ...]
-    scale: Float[np.ndarray, "species"]  # size of each concentration
-    span: float  # longest run
-    rtol: float
-
-    @property
-    def points(self) -> int:
-        """Number of measurements."""
-        return int((self.weights > 0).sum())
-
-    @property
-    def atol(self) -> Float[np.ndarray, "species"]:
-        """Absolute tolerance of the integration."""
-        return 1e-3 * self.rtol * self.scale
-
-    def reweighted(self, factor: Float[np.ndarray, "species"]) -> Problem:
-        """The same with every standard deviation of a species multiplied by its factor."""
-        return dataclasses.replace(self, weights=self.weights / factor)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,121 +39,6 @@ class Fitted:
         return k
 
 
-def prepare(data: Experiments, sd: Float[np.ndarray, "species"]) -> Problem:
-    """`sd` is the noise of each species where the table gives none."""
-    values = np.vstack([run.values for run in data.runs])
-    given = np.vstack([run.sd for run in data.runs])
-    noise = np.where(np.isnan(given), sd, given)
-    seen = np.isfinite(values) & (noise > 0)
-    weights = np.where(seen, 1.0 / np.where(seen, noise, 1.0), 0.0)
-    scale = _scale(values)
-    groups = tuple(dict.fromkeys(run.scale for run in data.runs if run.scale is not None))
-    relative = np.where(seen, noise / scale, np.inf).min()
-    return Problem(
-        times=[run.times for run in data.runs],
-        offsets=np.concatenate([[0], np.cumsum([len(run.times) for run in data.runs])]),
-        values=np.where(np.isfinite(values), values, 0.0),
-        weights=weights,
-        initial=np.array([_start(run.values) for run in data.runs]),
-        free=~np.array([run.exact for run in data.runs]),
-        group=np.array([-1 if run.scale is None else groups.index(run.scale) for run in data.runs]),
-        groups=groups,
-        scale=scale,
-        span=max(float(np.ptp(run.times)) for run in data.runs),
-        rtol=float(np.clip(3e-3 * relative, 1e-9, 1e-5)),
-    )
-
-
-def _scale(values: Float[np.ndarray, "times species"]) -> Float[np.ndarray, "species"]:
-    """Largest concentration of each species; of all species for one never measured or always zero."""
-    size = np.nan_to_num(np.abs(values), nan=0.0).max(axis=0)
-    return np.where(size > 0, size, size.max() or 1.0)
-
-
-def _start(values: Float[np.ndarray, "times species"]) -> Float[np.ndarray, "species"]:
-    """First measured value of each species in a run, not below zero; 0 for one never measured."""
-    seen = np.isfinite(values)
-    first = np.take_along_axis(values, seen.argmax(axis=0)[None], axis=0)[0]
-    return np.where(seen.any(axis=0), np.maximum(np.nan_to_num(first), 0.0), 0.0)
-
-
-def natural(problem: Problem, library: Library) -> Float[np.ndarray, "reactions"]:
-    """The constant that turns the scarcest species involved over once in the longest run: the unit of every bound."""
-    touched = np.where(library.net != 0, problem.scale, np.inf).min(axis=1)
-    return touched / (problem.span * np.prod(problem.scale**library.reactants, axis=1))
-
-
-@dataclasses.dataclass(frozen=True)
-class Linear:
-    """The trajectories linearised: residual r and Jacobians, weighted, initial amounts projected out."""
-
-    residual: Float[np.ndarray, "points"]
-    by_k: Float[np.ndarray, "points reactions"]  # d r / dk
-    by_phi: Float[np.ndarray, "points groups"]  # d r / d ln phi
-    chi2: float
-    steps: list[tuple[np.ndarray, np.ndarray, np.ndarray]]  # per run: free columns, and what recovers their step
-
-
-def linearise(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray) -> Linear | None:
-    """Residuals and exact Jacobians at a point; None if a run could not be integrated."""
-    factor = _factors(problem, phi)
-    reactions = stiff.directed(library.reactants, library.products)
-    initials = np.flatnonzero(problem.free.any(axis=0))
-    solution = stiff.solve(
-        reactions, factor[:, None] * k, c0, problem.times, rtol=problem.rtol, atol=problem.atol, initials=initials
-    )
-    if (solution.status < 0).any() or not np.isfinite(solution.values).all():
-        return None
-    residual = (solution.values - problem.values) * problem.weights
-    blocks = [_block(problem, e, k, factor[e], c0[e], initials, solution, residual) for e in range(len(problem.times))]
-    r, by_k, by_phi, steps = (list(part) for part in zip(*blocks, strict=True))
-    return Linear(np.concatenate(r), np.vstack(by_k), np.vstack(by_phi), float((residual**2).sum()), steps)
-
-
-def _factors(problem: Problem, phi: np.ndarray) -> Float[np.ndarray, "runs"]:
-    return np.append(phi, 1.0)[problem.group]
-
-
-def _block(problem, e, k, factor, c0, initials, solution, residual):
-    """One run: rows with a weight, its initial amounts projected out of residual and Jacobians."""
-    rows = slice(problem.offsets[e], problem.offsets[e + 1])
-    weights = problem.weights[rows]
-    seen = weights > 0
-    by_k = (solution.by_k[rows] * weights[..., None])[seen] * factor
-    by_phi = np.zeros((len(by_k), len(problem.groups)))
-    if problem.group[e] >= 0:  # a factor on all rates: the sum over d ln k_i
-        by_phi[:, problem.group[e]] = by_k @ k
-    r = residual[rows][seen]
-    by_c = (solution.by_initial[rows] * weights[..., None])[seen]
-    held = (c0[initials] <= 0) & (by_c.T @ r > 0)
-    columns = np.flatnonzero(problem.free[e][initials] & ~held)
-    stacked = np.column_stack([r, by_phi, by_k])
-    projected, recover = _project(by_c[:, columns], stacked, problem.scale[initials[columns]])
-    split = 1 + len(problem.groups)
-    return projected[:, 0], projected[:, split:], projected[:, 1:split], (initials[columns], recover)
-
-
-def _project(A: np.ndarray, B: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(B without its part in the columns of A, least-squares coefficients of B on A); a tiny ridge keeps A regular."""
-    if A.shape[1] == 0:
-        return B, np.zeros((0, B.shape[1]))
-    size = np.maximum(np.linalg.norm(A, axis=0), 1e-6 / scale)
-    Q, R = np.linalg.qr(np.vstack([A / size, 1e-7 * np.eye(A.shape[1])]))
-    Q = Q[: len(A)]
-    inner = Q.T @ B
-    return B - Q @ inner, np.linalg.solve(R, inner) / size[:, None]
-
-
-def chi2_at(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray) -> float:
-    """chi2 without derivatives; infinite if a run could not be integrated."""
-    reactions = stiff.directed(library.reactants, library.products)
-    k = _factors(problem, phi)[:, None] * k
-    solution = stiff.solve(reactions, k, c0, problem.times, rtol=problem.rtol, atol=problem.atol, sensitivities=False)
-    if (solution.status < 0).any() or not np.isfinite(solution.values).all():
-        return np.inf
-    return float((((solution.values - problem.values) * problem.weights) ** 2).sum())
-
-
 def fit(
     problem: Problem,
     library: Library,
@@ -200,70 +51,138 @@ def fit(
     iterations: int = 40,
     decrement: float = DECREMENT,
     damping: float = 1e-3,
+    target: float = np.inf,
 ) -> Fitted | None:
     """Minimise chi2 over the constants of `active` from `k`; None if not even the start can be integrated.
 
-    `frozen` are positions in (ln k, ln phi) that stay where they are: what a profile likelihood needs.
+    `frozen` are positions in (ln k, ln phi) that stay where they are: what a profile likelihood needs. The search is
+    given up, where it stands, once ten times the expected gain would still not bring chi2 to `target`.
     """
     phi = np.ones(len(problem.groups)) if phi is None else phi
-    c0 = problem.initial.copy() if c0 is None else c0
     chosen = library.take(active)
-    unit = natural(problem, chosen)
-    low, high = np.log(unit) + LOWEST, np.log(unit) + HIGHEST
-    theta = np.concatenate([np.clip(np.log(k), low, high), np.log(phi)])
-    low, high = np.append(low, np.full(len(phi), -7.0)), np.append(high, np.full(len(phi), 7.0))
+    unit = np.log(natural(problem, chosen))
+    low = np.append(unit + LOWEST, np.full(len(phi), -LARGEST_FACTOR))
+    high = np.append(unit + HIGHEST, np.full(len(phi), LARGEST_FACTOR))
+    theta = np.clip(np.log(np.concatenate([k, phi])), low, high)
     moving = np.ones(len(theta), bool)
-    if frozen is not None:
-        moving[frozen] = False
-    m = len(active)
-    here = linearise(problem, chosen, np.exp(theta[:m]), np.exp(theta[m:]), c0)
-    solves, failed = 1, 0
+    moving[np.array([], int) if frozen is None else frozen] = False
+    count = _Count()
+    here = _look(problem, chosen, theta, problem.initial.copy() if c0 is None else c0, count)
     if here is None:
         return None
-    for _ in range(iterations):
-        J = np.hstack([here.by_k * np.exp(theta[:m]), here.by_phi])
-        H, g = J.T @ J, J.T @ here.residual
-        blocked = ~moving | ((theta <= low) & (g > 0)) | ((theta >= high) & (g < 0))
+    reach, last = 1.0, np.zeros(len(theta))
+    for iteration in range(iterations):
         noise = max(min(here.chi2 / problem.points, 1.0), 1e-30)
-        for _ in range(12):
-            step = _damped_step(H, g, damping, blocked)
-            trial = np.clip(theta + step, low, high)
-            expected = -(2 * g @ (trial - theta) + (trial - theta) @ H @ (trial - theta))
-            moved = _move_initial(c0, here.steps, trial[:m], theta[:m], trial[m:] - theta[m:])
-            there = linearise(problem, chosen, np.exp(trial[:m]), np.exp(trial[m:]), moved)
-            solves += 1
-            failed += there is None
-            if there is not None and there.chi2 < here.chi2:
-                break
-            damping *= 5
-            there = None
+        blocked = ~moving | ((theta <= low) & (here.g > 0)) | ((theta >= high) & (here.g < 0))
+        reach = min(2 * reach, LONGEST_REACH) if _same_direction(here.step(damping, blocked), last) else 1.0
+        there, damping, reach = _descend(
+            problem, chosen, here, damping, reach, blocked, (low, high), decrement * noise, count
+        )
         if there is None:
             break
-        gain = here.chi2 - there.chi2
-        theta, c0, here, damping = trial, moved, there, max(damping / 6, 1e-9)
-        if max(expected, gain) < decrement * noise:
+        gain, last = here.chi2 - there.chi2, there.theta - here.theta
+        here, damping = there, max(damping / 6, 1e-9)
+        hopeless = iteration >= 4 and here.chi2 - HOPE * max(gain, here.expected(damping, blocked)) > target
+        if hopeless or gain < decrement * noise:
             break
-    J = np.hstack([here.by_k * np.exp(theta[:m]), here.by_phi])
-    runs = len(problem.times)
-    return Fitted(
-        np.asarray(active), np.exp(theta[:m]), np.exp(theta[m:]), c0, here.chi2, J.T @ J, solves * runs, failed * runs
-    )
+    return here.fitted(active, count, len(problem.times))
 
 
-def _damped_step(H: np.ndarray, g: np.ndarray, damping: float, blocked: np.ndarray) -> np.ndarray:
-    diagonal = np.maximum(np.diag(H), 1e-8 * np.diag(H).max() + 1e-300)
-    A = H + damping * np.diag(diagonal)
-    A[blocked], A[:, blocked] = 0.0, 0.0
-    A[blocked, blocked] = 1.0
-    step = -np.linalg.solve(A, np.where(blocked, 0.0, g))
-    return np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+class _Count:
+    """Integrations asked for, and those that failed."""
+
+    solves = 0
+    failed = 0
 
 
-def _move_initial(c0, steps, new, old, d_phi):
-    """Initial amounts that are best, to first order, once the constants have moved; not below zero."""
-    dk = np.exp(new) - np.exp(old)
-    moved = c0.copy()
-    for e, (columns, recover) in enumerate(steps):
-        change = recover @ np.concatenate([[1.0], d_phi, dk])
-        moved[e, columns] = np.maximum(c0[e, columns] - change, 0.0)
+@dataclasses.dataclass(frozen=True)
+class _Point:
+    """A point of the fit with its normal equations H step = -g in theta = (ln k, ln phi)."""
+
+    theta: np.ndarray
+    c0: np.ndarray
+    linear: Linear
+    H: np.ndarray
+    g: np.ndarray
+
+    @property
+    def chi2(self) -> float:
+        return self.linear.chi2
+
+    def step(self, damping: float, blocked: np.ndarray) -> np.ndarray:
+        """Marquardt's damped step, no component longer than LONGEST_STEP."""
+        diagonal = np.maximum(np.diag(self.H), 1e-8 * np.diag(self.H).max(initial=0.0) + 1e-300)
+        A = self.H + damping * np.diag(diagonal)
+        A[blocked], A[:, blocked] = 0.0, 0.0
+        A[blocked, blocked] = 1.0
+        step = -np.linalg.solve(A, np.where(blocked, 0.0, self.g))
+        return np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+
+    def expected(self, damping: float, blocked: np.ndarray) -> float:
+        """Fall of chi2 by the quadratic model, initial amounts included; infinite for a step that was cut short."""
+        step = self.step(damping, blocked)
+        if (np.abs(step) >= LONGEST_STEP).any():
+            return np.inf
+        return -float(2 * self.g @ step + step @ self.H @ step) + self.linear.initial_gain
+
+    def fitted(self, active: np.ndarray, count: _Count, runs: int) -> Fitted:
+        m = len(active)
+        k, phi = np.exp(self.theta[:m]), np.exp(self.theta[m:])
+        return Fitted(np.asarray(active), k, phi, self.c0, self.chi2, self.H, count.solves * runs, count.failed * runs)
+
+
+def _look(problem: Problem, chosen: Library, theta: np.ndarray, c0: np.ndarray, count: _Count) -> _Point | None:
+    k, phi = np.split(np.exp(theta), [len(chosen.net)])
+    here = linearise(problem, chosen, k, phi, c0)
+    count.solves += 1
+    if here is None:
+        count.failed += 1
+        return None
+    J = np.hstack([here.by_k * k, here.by_phi])
+    return _Point(theta, c0, here, J.T @ J, J.T @ here.residual)
+
+
+def _same_direction(step: np.ndarray, last: np.ndarray) -> bool:
+    """Whether two steps go the same way: then the valley is long, and the next step may be longer."""
+    size = np.linalg.norm(step) * np.linalg.norm(last)
+    return bool(size > 0 and step @ last > 0.8 * size)
+
+
+def _descend(
+    problem: Problem,
+    chosen: Library,
+    here: _Point,
+    damping: float,
+    reach: float,
+    blocked: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray],
+    least: float,
+    count: _Count,
+) -> tuple[_Point | None, float, float]:
+    """(a lower point, damping, reach); None if the model promises less than `least` or no step goes down.
+
+    `reach` > 1 lengthens the step first: the constants of a fast equilibrium grow by equal amounts, not equal factors.
+    """
+    for _ in range(TRIALS):
+        if here.expected(damping, blocked) < least * (1e-3 if damping > 1 else 1.0):
+            return None, damping, reach
+        step = np.clip(reach * here.step(damping, blocked), -LONGEST_STEP, LONGEST_STEP)
+        theta = np.clip(here.theta + step, *bounds)
+        c0 = _move_initial(here, theta, len(chosen.net), damping)
+        there = _look(problem, chosen, theta, c0, count)
+        if there is not None and there.chi2 < here.chi2:
+            return there, damping, reach
+        if reach > 1:
+            reach = 1.0
+        else:
+            damping *= 5
+    return None, damping, reach
+
+
+def _move_initial(here: _Point, theta: np.ndarray, m: int, damping: float) -> np.ndarray:
+    """Initial amounts that are best, to first order, once the constants have moved; damped, and not below zero."""
+    moves = np.concatenate([[1.0], theta[m:] - here.theta[m:], np.exp(theta[:m]) - np.exp(here.theta[:m])])
+    moved = here.c0.copy()
+    for e, (columns, recover) in enumerate(here.linear.steps):
+        moved[e, columns] = np.maximum(here.c0[e, columns] - recover @ moves / (1.0 + damping), 0.0)
     return moved

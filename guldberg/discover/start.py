@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from guldberg.discover import linear
 from guldberg.discover.library import Library
-from guldberg.discover.refine import Problem, natural
+from guldberg.discover.problem import Problem, natural
 from guldberg.experiments import Experiments, Run
 
 SMALLEST, LARGEST = 0.02, 1e4  # of the starting constants, in natural units

@@ -1,0 +1,203 @@
+"""The measurements as a least-squares problem of rate constants, initial amounts and unknown factors.
+
+    chi2(ln k, ln phi, c0) = sum (c(t; phi k, c0) - y)^2 / sd^2
+
+The initial amounts of each run are eliminated from its own block, so that what remains is as small as the number of
+constants. Initial amounts are non-negative: one at zero whose gradient points below is held there (active set).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from guldberg import stiff
+from guldberg.discover.library import Library
+from guldberg.experiments import Experiments, Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """The measurements in the form a fit reads: all runs one below the other."""
+
+    times: list[Float[np.ndarray, "_"]]
+    offsets: Int[np.ndarray, "_"]  # rows of run e: offsets[e]:offsets[e + 1]
+    values: Float[np.ndarray, "times species"]  # 0 where not measured
+    weights: Float[np.ndarray, "times species"]  # 1 / sd; 0 where not measured or exact
+    initial: Float[np.ndarray, "runs species"]  # exact, or where the fit starts
+    free: Bool[np.ndarray, "runs species"]  # initial amounts to be fitted
+    group: Int[np.ndarray, "runs"]  # index of the unknown factor on the rates of a run; -1: none
+    groups: tuple[str, ...]
+    scale: Float[np.ndarray, "species"]  # size of each concentration
+    span: float  # longest run
+    rtol: float
+
+    @property
+    def points(self) -> int:
+        """Number of measurements."""
+        return int((self.weights > 0).sum())
+
+    @property
+    def atol(self) -> Float[np.ndarray, "species"]:
+        """Absolute tolerance of the integration."""
+        return 1e-3 * self.rtol * self.scale
+
+    def some(self, runs: Int[np.ndarray, "_"]) -> Problem:
+        """The same measurements of some of the runs."""
+        rows = np.concatenate([np.arange(self.offsets[e], self.offsets[e + 1]) for e in runs])
+        times = [self.times[e] for e in runs]
+        return dataclasses.replace(
+            self,
+            times=times,
+            offsets=np.concatenate([[0], np.cumsum([len(t) for t in times])]),
+            values=self.values[rows],
+            weights=self.weights[rows],
+            initial=self.initial[runs],
+            free=self.free[runs],
+            group=self.group[runs],
+        )
+
+    def reweighted(self, factor: Float[np.ndarray, "species"]) -> Problem:
+        """The same with every standard deviation of a species multiplied by its factor."""
+        return dataclasses.replace(self, weights=self.weights / factor)
+
+
+def prepare(data: Experiments, sd: Float[np.ndarray, "species"]) -> Problem:
+    """`sd` is the noise of each species where the table gives none."""
+    values = np.vstack([run.values for run in data.runs])
+    given = np.vstack([run.sd for run in data.runs])
+    noise = np.where(np.isnan(given), sd, given)
+    seen = np.isfinite(values) & (noise > 0)
+    weights = np.where(seen, 1.0 / np.where(seen, noise, 1.0), 0.0)
+    scale = _scale(values)
+    groups = tuple(dict.fromkeys(run.scale for run in data.runs if run.scale is not None))
+    relative = np.where(seen, noise / scale, np.inf).min()
+    return Problem(
+        times=[run.times for run in data.runs],
+        offsets=np.concatenate([[0], np.cumsum([len(run.times) for run in data.runs])]),
+        values=np.where(np.isfinite(values), values, 0.0),
+        weights=weights,
+        initial=np.array([_start(run, sd) for run in data.runs]),
+        free=~np.array([run.exact for run in data.runs]),
+        group=np.array([-1 if run.scale is None else groups.index(run.scale) for run in data.runs]),
+        groups=groups,
+        scale=scale,
+        span=max(float(np.ptp(run.times)) for run in data.runs),
+        rtol=float(np.clip(3e-3 * relative, 1e-9, 1e-5)),
+    )
+
+
+def _scale(values: Float[np.ndarray, "times species"]) -> Float[np.ndarray, "species"]:
+    """Largest concentration of each species; of all species for one never measured or always zero."""
+    size = np.nan_to_num(np.abs(values), nan=0.0).max(axis=0)
+    return np.where(size > 0, size, size.max() or 1.0)
+
+
+def _start(run: Run, sd: Float[np.ndarray, "species"]) -> Float[np.ndarray, "species"]:
+    """First measured value of each species in a run, or 0 for one never measured there.
+
+    A noisy value is kept a little above zero: from zero itself an autocatalyst never starts.
+    """
+    seen = np.isfinite(run.values)
+    first = np.take_along_axis(run.values, seen.argmax(axis=0)[None], axis=0)[0]
+    floor = np.where(run.exact, 0.0, 0.1 * np.nan_to_num(sd))
+    return np.where(seen.any(axis=0), np.maximum(np.nan_to_num(first), floor), 0.0)
+
+
+def natural(problem: Problem, library: Library) -> Float[np.ndarray, "reactions"]:
+    """The constant that turns the scarcest species involved over once in the longest run: the unit of every bound."""
+    touched = np.where(library.net != 0, problem.scale, np.inf).min(axis=1)
+    return touched / (problem.span * np.prod(problem.scale**library.reactants, axis=1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Linear:
+    """The trajectories linearised: residual r and Jacobians, weighted, initial amounts projected out."""
+
+    residual: Float[np.ndarray, "points"]
+    by_k: Float[np.ndarray, "points reactions"]  # d r / dk
+    by_phi: Float[np.ndarray, "points groups"]  # d r / d ln phi
+    chi2: float
+    initial_gain: float  # what the best initial amounts alone would take off chi2, to first order
+    steps: list[tuple[np.ndarray, np.ndarray]]  # per run: free columns, and what recovers their step
+
+
+def linearise(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray) -> Linear | None:
+    """Residuals and exact Jacobians at a point; None if a run could not be integrated."""
+    factor = _factors(problem, phi)
+    reactions = stiff.directed(library.reactants, library.products)
+    initials = np.flatnonzero(problem.free.any(axis=0))
+    solution = stiff.solve(
+        reactions, factor[:, None] * k, c0, problem.times, rtol=problem.rtol, atol=problem.atol, initials=initials
+    )
+    if (solution.status < 0).any() or not np.isfinite(solution.values).all():
+        return None
+    residual = (solution.values - problem.values) * problem.weights
+    blocks = [_block(problem, e, k, factor[e], c0[e], initials, solution, residual) for e in range(len(problem.times))]
+    r, by_k, by_phi, steps = (list(part) for part in zip(*blocks, strict=True))
+    r, chi2 = np.concatenate(r), float((residual**2).sum())
+    return Linear(r, np.vstack(by_k), np.vstack(by_phi), chi2, max(chi2 - float(r @ r), 0.0), steps)
+
+
+def _factors(problem: Problem, phi: np.ndarray) -> Float[np.ndarray, "runs"]:
+    return np.append(phi, 1.0)[problem.group]
+
+
+def _block(problem, e, k, factor, c0, initials, solution, residual):
+    """One run: rows with a weight, its initial amounts projected out of residual and Jacobians."""
+    rows = slice(problem.offsets[e], problem.offsets[e + 1])
+    weights = problem.weights[rows]
+    seen = weights > 0
+    by_k = (solution.by_k[rows] * weights[..., None])[seen] * factor
+    by_phi = np.zeros((len(by_k), len(problem.groups)))
+    if problem.group[e] >= 0:  # a factor on all rates: the sum over d ln k_i
+        by_phi[:, problem.group[e]] = by_k @ k
+    r = residual[rows][seen]
+    by_c = (solution.by_initial[rows] * weights[..., None])[seen]
+    held = (c0[initials] <= 0) & (by_c.T @ r > 0)
+    columns = np.flatnonzero(problem.free[e][initials] & ~held)
+    stacked = np.column_stack([r, by_phi, by_k])
+    projected, recover = _project(by_c[:, columns], stacked, problem.scale[initials[columns]])
+    split = 1 + len(problem.groups)
+    return projected[:, 0], projected[:, split:], projected[:, 1:split], (initials[columns], recover)
+
+
+def _project(A: np.ndarray, B: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(B without its part in the columns of A, least-squares coefficients of B on A); a tiny ridge keeps A regular."""
+    if A.shape[1] == 0:
+        return B, np.zeros((0, B.shape[1]))
+    size = np.maximum(np.linalg.norm(A, axis=0), 1e-6 / scale)
+    Q, R = np.linalg.qr(np.vstack([A / size, 1e-7 * np.eye(A.shape[1])]))
+    Q = Q[: len(A)]
+    inner = Q.T @ B
+    return B - Q @ inner, np.linalg.solve(R, inner) / size[:, None]
+
+
+def chi2_at(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray) -> float:
+    """chi2 without derivatives; infinite if a run could not be integrated."""
+    reactions = stiff.directed(library.reactants, library.products)
+    k = _factors(problem, phi)[:, None] * k
+    solution = stiff.solve(reactions, k, c0, problem.times, rtol=problem.rtol, atol=problem.atol, sensitivities=False)
+    if (solution.status < 0).any() or not np.isfinite(solution.values).all():
+        return np.inf
+    return float((((solution.values - problem.values) * problem.weights) ** 2).sum())
+
+
+def throughput(
+    problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray
+) -> Float[np.ndarray, "reactions"]:
+    """Norm over the data of N_i integral k_i prod c^nu dt, in units of the noise: what passed through each reaction."""
+    reactions = stiff.directed(library.reactants, library.products)
+    factor = _factors(problem, phi)
+    solution = stiff.solve(
+        reactions, factor[:, None] * k, c0, problem.times, rtol=problem.rtol, atol=problem.atol, sensitivities=False
+    )
+    total = np.zeros(len(k))
+    for e, times in enumerate(problem.times):
+        rows = slice(problem.offsets[e], problem.offsets[e + 1])
+        rate = factor[e] * k * np.prod(solution.values[rows, None, :] ** library.reactants, axis=2)
+        passed = np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(times)[:, None], axis=0)
+        total += (passed**2 * (problem.weights[rows][1:] ** 2 @ library.net.T**2)).sum(axis=0)
+    return np.sqrt(total)

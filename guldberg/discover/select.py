@@ -1,0 +1,182 @@
+"""Which reactions: L0 Gauss-Newton over the whole library, then moves confirmed by real refits.
+
+At a point of the search the trajectories are linearised in k, not ln k, over every reaction of the library, present or
+not; initial amounts and unknown factors are projected out. On that linear problem columns are eliminated backwards at
+`2 ln n` each; the survivors are refitted through the ODE, and so on until a set repeats.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Int
+
+from guldberg.discover import linear, refine
+from guldberg.discover.library import Library, key
+from guldberg.discover.problem import Problem, linearise, natural, throughput
+from guldberg.discover.refine import Fitted
+
+SMALLEST, LARGEST = 1e-3, 1e5  # of constants proposed by the linear problem, in natural units
+SATURATED = 0.05  # effect of ln k on the data, in units of what passed through the reaction
+SPECTATOR = 1.0  # price of a molecule that stands on both sides: settles exact ties in favour of the simpler reaction
+
+Chosen = Int[np.ndarray, "_"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Criterion:
+    """Lower is better: chi2 (noise known) or n ln(chi2 / n) (noise estimated), plus `price` per directed reaction."""
+
+    points: int
+    noise_known: bool
+
+    @property
+    def price(self) -> float:
+        """2 ln n: with ln n, supersets of the truth win in libraries of tens of candidates."""
+        return 2 * np.log(self.points)
+
+    def __call__(self, library: Library, at: Fitted) -> float:
+        return self.misfit(at.chi2) + self.cost(library, at.active)
+
+    def misfit(self, chi2: float) -> float:
+        """The part that falls when the fit gets better."""
+        floor = 1e-12 * self.points  # an exact fit of exact data is no reason to add what lowers its rounding error
+        return chi2 if self.noise_known else self.points * float(np.log(max(chi2, floor) / self.points))
+
+    def cost(self, library: Library, active: Chosen) -> float:
+        """The part that grows with the mechanism."""
+        spectators = np.minimum(library.reactants[active], library.products[active]).sum()
+        return self.price * len(active) + SPECTATOR * float(spectators)
+
+    def variance(self, chi2: float) -> float:
+        """What one unit of misfit is worth in chi2 near a fit."""
+        return 1.0 if self.noise_known else max(chi2 / self.points, 1e-12)
+
+    def reach(self, library: Library, best: Fitted, active: Chosen, slack: float = 0.0) -> float:
+        """The chi2 that the set `active` must reach to score no more than `slack` above `best`."""
+        allowed = slack + self.cost(library, best.active) - self.cost(library, active)
+        if self.noise_known:
+            return best.chi2 + allowed
+        return max(best.chi2, 1e-12 * self.points) * float(np.exp(allowed / self.points))
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """A neighbouring set and what the linear problem says of its score, relative to the present one."""
+
+    chosen: Chosen
+    predicted: float
+
+
+def tangent(problem: Problem, library: Library, at: Fitted) -> linear.Compressed | None:
+    """The linear problem over the whole library at a fitted point: min |Q k - y|^2 is chi2 to first order."""
+    k = at.dense(len(library.net))
+    here = linearise(problem, library, k, at.phi, at.c0)
+    if here is None:
+        return None
+    target, basis = here.by_k @ k - here.residual, np.linalg.qr(here.by_phi)[0]
+    return linear.compress(here.by_k - basis @ (basis.T @ here.by_k), target - basis @ (basis.T @ target))
+
+
+def saturated(problem: Problem, library: Library, at: Fitted) -> Chosen:
+    """Reactions so fast that the data hardly depend on their constants, although much passes through them.
+
+    Of a fast equilibrium only the ratio matters: both derivatives are small, and a linear problem would drop the pair.
+    """
+    chosen = library.take(at.active)
+    here = linearise(problem, chosen, at.k, at.phi, at.c0)
+    if here is None:
+        return np.zeros(0, int)
+    felt = np.linalg.norm(here.by_k * at.k, axis=0)
+    return at.active[felt < SATURATED * throughput(problem, chosen, at.k, at.phi, at.c0)]
+
+
+def refit(
+    problem: Problem,
+    library: Library,
+    chosen: Chosen,
+    at: Fitted,
+    lin: linear.Compressed,
+    fast: Chosen,
+    target: float = np.inf,
+    given: dict[int, float] | None = None,
+) -> Fitted | None:
+    """Fit the set `chosen` through the ODE from the constants that the linear problem proposes, or those `given`.
+
+    Constants of `fast` reactions stay where they are: the linear problem knows nothing of their size.
+    """
+    proposed, _ = lin.residual(chosen)
+    present = at.dense(len(library.net))[chosen]
+    unit = natural(problem, library.take(chosen))
+    k = np.clip(np.where(proposed > 0, proposed, present), SMALLEST * unit, LARGEST * unit)
+    k = np.where(np.isin(chosen, fast), present, k)
+    for j, value in (given or {}).items():
+        k[chosen == j] = value
+    return refine.fit(problem, library, chosen, k, phi=at.phi, c0=at.c0, target=target)
+
+
+def eliminate(
+    problem: Problem, library: Library, at: Fitted, criterion: Criterion, keep: frozenset[int]
+) -> Fitted | None:
+    """One round of L0 Gauss-Newton: the better of the sets left with and without the fast reactions protected."""
+    lin = tangent(problem, library, at)
+    if lin is None:
+        return None
+    price, fast = criterion.price * criterion.variance(at.chi2), saturated(problem, library, at)
+    protected = {keep, keep | frozenset(map(int, fast))}
+    sets = {tuple(map(int, linear.eliminate(lin, price, kept))) for kept in protected}
+    fits = [refit(problem, library, np.array(chosen, int), at, lin, fast) for chosen in sorted(sets)]
+    return min((f for f in fits if f is not None), key=lambda f: criterion(library, f), default=None)
+
+
+def moves(
+    library: Library, at: Fitted, lin: linear.Compressed, criterion: Criterion, keep: frozenset[int]
+) -> list[Move]:
+    """Drops, adds, swaps and merges of a set, most promising first."""
+    _, rss = lin.residual(at.active)
+    cost, variance = criterion.cost(library, at.active), criterion.variance(at.chi2)
+    out = []
+    for chosen in neighbours(library, at.active, keep):
+        _, r = lin.residual(chosen)
+        out.append(Move(chosen, float((r - rss) / variance + criterion.cost(library, chosen) - cost)))
+    return sorted(out, key=lambda move: (move.predicted, tuple(move.chosen)))
+
+
+def neighbours(library: Library, active: Chosen, keep: frozenset[int]) -> list[Chosen]:
+    """Sets one move away: one reaction less, one more, one for one, or one for two of the same reactants."""
+    inside = set(map(int, active))
+    removable = [int(i) for i in active if int(i) not in keep]
+    sets = [active[active != i] for i in removable if len(active) > 1]
+    for j in (j for j in range(len(library.net)) if j not in inside):
+        wider = np.union1d(active, [j])
+        same = [i for i in removable if (library.reactants[i] == library.reactants[j]).all()]
+        pairs = [(a, b) for n, a in enumerate(same) for b in same[n + 1 :]]
+        sets += [
+            wider,
+            *(wider[wider != i] for i in removable),
+            *(wider[(wider != a) & (wider != b)] for a, b in pairs),
+        ]
+    return sets
+
+
+def equilibrium_swaps(
+    library: Library, at: Fitted, fast: Chosen, keep: frozenset[int]
+) -> list[tuple[Chosen, dict[int, float]]]:
+    """Another reversible pair in place of a fast one whose equilibrium it shares, with its starting constants.
+
+    Only the equilibrium constant of a fast pair shows in the data: a pair with the same net change (a spectator more or
+    less) fits as well, and no single swap leads from one to the other. Fewer spectators come first.
+    """
+    where, constant = library.index(), dict(zip(map(int, at.active), at.k, strict=True))
+    pairs = [(i, where.get(key(library.products[i], library.reactants[i]))) for i in range(len(library.net))]
+    out = []
+    for i, back in pairs:
+        if back is None or not {i, back} <= set(map(int, fast)) or {i, back} & keep or i > back:
+            continue
+        rest = at.active[(at.active != i) & (at.active != back)]
+        for j, j_back in pairs:
+            same = j_back is not None and j not in (i, back) and (library.net[j] == library.net[i]).all()
+            if same and j not in constant:
+                out.append((np.union1d(rest, [j, j_back]), {j: constant[i], j_back: constant[back]}))
+    return sorted(out, key=lambda swap: int(np.minimum(library.reactants[swap[0]], library.products[swap[0]]).sum()))
