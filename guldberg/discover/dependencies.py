@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 
 from guldberg.discover import laws, noise
 from guldberg.experiments import Experiments
+from guldberg.integers import kernel, smallest_kernel
 
 LARGEST = 6  # integer coefficient of a conservation law
 CLASS = 1e4  # variances further apart than this are not both noise
@@ -140,7 +141,9 @@ def _count(variances: Float[np.ndarray, "_"]) -> int:
     """How many directions are conserved: no more than noise, of one class, and well below the next one."""
     limit = min(laws.NOISE_VARIANCE, CLASS * max(variances[0], FLOOR**2 * variances[-1]))
     count = int((variances < limit).sum())
-    while 0 < count < len(variances) and variances[count] < GAP * variances[count - 1]:
+    if count == len(variances):
+        return 0  # nothing changes but by noise
+    while count and variances[count] < GAP * variances[count - 1]:
         count -= 1
     return count
 
@@ -155,11 +158,24 @@ def _chosen(sample: _Sample, singular: laws.Spread, count: int) -> list[_Candida
         stack = np.array([_unit(c.vector * sample.sd) for c in [*chosen, candidate]])
         used = set(np.flatnonzero(candidate.vector).tolist())
         ratio = len(used) == 2 and not (candidate.vector == np.round(candidate.vector)).all()
-        if len(chosen) == count or np.linalg.svd(stack, compute_uv=False)[-1] < DISTINCT or (ratio and used & accounted):
+        if (
+            len(chosen) == count
+            or np.linalg.svd(stack, compute_uv=False)[-1] < DISTINCT
+            or (ratio and used & accounted)
+        ):
             continue
         chosen.append(candidate)
         accounted |= {int(np.abs(candidate.vector).argmax())} if ratio else set()
-    return chosen
+    return _plainest(chosen, sample)
+
+
+def _plainest(chosen: list[_Candidate], sample: _Sample) -> list[_Candidate]:
+    """The integer ones replaced by the plainest that span the same space."""
+    whole = [c.vector.astype(int) for c in chosen if (c.vector == np.round(c.vector)).all()]
+    rest = [c for c in chosen if not (c.vector == np.round(c.vector)).all()]
+    plain = smallest_kernel(np.array(kernel(np.array(whole)))) if whole else ()
+    vectors = [np.array(v, float) for v in sorted(plain, key=lambda v: -np.count_nonzero(v))]
+    return [_Candidate(v, 0.0, _variance(sample, v)) for v in vectors] + rest
 
 
 def _weighed(
@@ -170,9 +186,9 @@ def _weighed(
     white = _unit(vector * sample.sd)
     noise = max(singular.variances[:count].mean(), FLOOR**2 * singular.variances[-1])
     leak = (white @ singular.directions[:, count:]) ** 2 @ singular.variances[count:]
-    variance = ((sample.centred @ vector) ** 2).sum() / sample.degrees / (vector**2 @ sample.sd**2)
+    variance = _variance(sample, vector)
     quiet = min(sample.degrees, 10) * np.log(max(variance / noise, 0.1))
-    return _Candidate(vector, float(0.5 * (sample.degrees * leak / noise + quiet) + size), float(variance))
+    return _Candidate(vector, float(0.5 * (sample.degrees * leak / noise + quiet) + size), variance)
 
 
 def _size(vector: Float[np.ndarray, "columns"]) -> float:
@@ -181,16 +197,29 @@ def _size(vector: Float[np.ndarray, "columns"]) -> float:
 
 
 def _integers(sample: _Sample) -> list[Float[np.ndarray, "columns"]]:
-    """Vectors of small coprime integers that leave a small residual, on every scale of residual."""
+    """Vectors of small coprime integers that vary by no more than noise: short ones on every scale of residual, and
+    their sums and differences."""
     root = _triangle(sample.centred / np.sqrt(sample.degrees))
     largest = np.sqrt(sample.spread.max())
-    vectors: set[tuple[int, ...]] = set()
+    short: set[tuple[int, ...]] = set()
     for scale in largest * 10.0 ** -np.arange(1.0, 7.0, 0.5):
-        for row in _reduced(np.hstack([np.eye(len(sample.sd)), root.T / scale])):
-            whole = row // max(1, int(np.gcd.reduce(row)))
-            if 0 < np.abs(whole).max() <= LARGEST and np.count_nonzero(whole) > 1:
-                vectors.add(tuple(int(n) for n in whole * np.sign(whole[np.flatnonzero(whole)[0]])))
-    return [np.array(v, float) for v in sorted(vectors)]
+        short |= {_coprime(row) for row in _reduced(np.hstack([np.eye(len(sample.sd)), root.T / scale]))}
+    quiet = [np.array(v) for v in sorted(short) if _variance(sample, np.array(v)) < laws.NOISE_VARIANCE]
+    both = {_coprime(v) for a, b in itertools.combinations(quiet, 2) for v in (a + b, a - b)} | {
+        _coprime(v) for v in quiet
+    }
+    return [np.array(v, float) for v in sorted(both) if max(map(abs, v)) <= LARGEST and np.count_nonzero(v) > 1]
+
+
+def _coprime(row: Int[np.ndarray, "columns"]) -> tuple[int, ...]:
+    divisor = int(np.gcd.reduce(row)) or 1
+    sign = 1 if row[np.flatnonzero(row)[0]] > 0 else -1
+    return tuple((sign * row // divisor).tolist())
+
+
+def _variance(sample: _Sample, vector: Float[np.ndarray, "columns"]) -> float:
+    """That of l . c within runs, over that of its noise."""
+    return float(((sample.centred @ vector) ** 2).sum() / sample.degrees / (vector**2 @ sample.sd**2))
 
 
 def _decimals(sample: _Sample) -> list[Float[np.ndarray, "columns"]]:
