@@ -1,17 +1,22 @@
 """Results made by hand from real simulations, for the tests of what is written and drawn."""
 
+import dataclasses
+import functools
+
 import numpy as np
 from scipy.integrate import solve_ivp
 
 from guldberg.discover.result import Combination, Discovered, Estimate, Fit, PathPoint, Rival, RunFit, Step
 from guldberg.experiments import Experiments, Run
+from guldberg.text import parse
 
 SD = 0.02
 
 
+@functools.cache
 def simulated(network, c0, ts):
-    """Concentrations at `ts` by scipy's Radau, independent of the package's integrators."""
-    S, nu = np.array([p - r for r, p, _ in network]), [r for r, _, _ in network]
+    """Concentrations at `ts` by scipy's Radau, independent of the package's integrators. Tuples in, for the cache."""
+    S, nu = np.array([np.subtract(p, r) for r, p, _ in network]), [np.array(r) for r, _, _ in network]
     k = np.array([rate for *_, rate in network])
 
     def rhs(t, c):
@@ -21,15 +26,15 @@ def simulated(network, c0, ts):
 
 
 def michaelis_menten(names=("E", "S", "ES", "P"), runs=3, seed=0, sd_given=True):
-    """E + S <-> ES -> E + P at 5, 1, 2; ES is never measured in the last run."""
+    """E + S <-> ES -> E + P at 5, 1, 2; ES is not measured in the last run."""
     E, S, ES, P = np.eye(4, dtype=int)
-    network = [(E + S, ES, 5.0), (ES, E + S, 1.0), (ES, E + P, 2.0)]
+    network = tuple((tuple(a), tuple(b), k) for a, b, k in ((E + S, ES, 5.0), (ES, E + S, 1.0), (ES, E + P, 2.0)))
     generator = np.random.default_rng(seed)
     ts, dense = np.linspace(0, 4, 9), np.linspace(0, 4, 81)
     data, fits = [], []
     for i in range(runs):
         c0 = np.array([0.5 + 0.1 * (i % 5), 1.0 + 0.5 * (i % 3), 0.0, 0.0])
-        truth = simulated(network, c0, ts)
+        truth = simulated(network, tuple(c0), tuple(ts))
         values = truth + SD * generator.normal(size=truth.shape)
         values[0], sd = c0, np.full(truth.shape, SD if sd_given else np.nan)
         sd[0] = 0.0
@@ -37,7 +42,9 @@ def michaelis_menten(names=("E", "S", "ES", "P"), runs=3, seed=0, sd_given=True)
             values[1:, 2] = np.nan
         residuals = np.where(sd[:, :1] == 0, np.nan, (values - truth) / SD)
         data.append(Run(f"run {i + 1}", ts, values, sd))
-        fits.append(RunFit(f"run {i + 1}", c0, (False,) * 4, residuals, dense, simulated(network, c0, dense)))
+        fits.append(
+            RunFit(f"run {i + 1}", c0, (False,) * 4, residuals, dense, simulated(network, tuple(c0), tuple(dense)))
+        )
     experiments = Experiments(tuple(names), tuple(data), "min", ("mmol/L",) * 4)
     chi2 = float(sum(np.nansum(fit.residuals**2) for fit in fits))
     points = experiments.points
@@ -77,3 +84,20 @@ def michaelis_menten(names=("E", "S", "ES", "P"), runs=3, seed=0, sd_given=True)
         candidates=(),
         warnings=("one experiment has no measurement of the complex",),
     )
+
+
+def mechanism(equations):
+    """Any reactions, with constants 1 and without a fit: for what depends on their shape alone."""
+    network = parse("\n".join(f"{e} @ {'1, 1' if '<->' in e else '1'}" for e in equations))
+    k, size = Estimate(1.0, 0.9, 1.1), len(network.species)
+    rows = zip(np.asarray(network.reactants), np.asarray(network.products), network.reversible, strict=True)
+    steps = tuple(
+        Step(tuple(map(int, a)), tuple(map(int, b)), k, k if both else None, 1.0, "certain") for a, b, both in rows
+    )
+    base, ts = michaelis_menten(), np.array([0.0, 1.0])
+    table = np.ones((2, size))
+    data = Experiments(network.species, (Run("1", ts, table, 0.1 * table),))
+    run = RunFit("1", table[0], (True,) * size, 0 * table, ts, table)
+    fit = dataclasses.replace(base.fit, runs=(run,), sd=0.1 * table[0])
+    rest = {"alternatives": (), "combinations": (), "path": (), "warnings": ()}
+    return dataclasses.replace(base, data=data, steps=steps, laws=np.zeros((0, size), int), fit=fit, **rest)

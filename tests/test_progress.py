@@ -18,7 +18,7 @@ def clock(monkeypatch):
 
 def test_a_plain_line_at_each_stage_and_at_each_interval(clock):
     lines = []
-    with Progress(lines.append) as show:
+    with Progress(lines.append, live=False) as show:
         for second in range(31):
             clock[0] = 100.0 + second
             show({"stage": "fitting" if second < 25 else "intervals", "progress": second / 30})
@@ -29,7 +29,7 @@ def test_a_plain_line_at_each_stage_and_at_each_interval(clock):
 
 def test_the_time_left_is_that_of_this_sitting(clock):
     lines = []
-    with Progress(lines.append) as show:
+    with Progress(lines.append, live=False) as show:
         show({"stage": "a", "progress": 0.5})  # resumed halfway
         clock[0] += 10
         show({"stage": "b", "progress": 0.75})
@@ -42,18 +42,11 @@ def test_scores_reactions_and_failures_are_told_when_known():
     assert progress.facts({"stage": "a", "progress": 0.0, "score": math.inf, "failed_solves": 0}) == []
 
 
-def test_quiet_says_nothing(clock, capsys):
-    lines = []
-    with Progress(lines.append, quiet=True) as show:
-        show({"stage": "fitting", "progress": 0.1})
-    assert lines == [] and capsys.readouterr() == ("", "")
-
-
 def test_a_terminal_gets_one_live_line_with_names_as_they_are(monkeypatch, capsys):
     for name, value in {"FORCE_COLOR": "1", "COLUMNS": "120", "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
     lines = []
-    with Progress(lines.append) as show:
+    with Progress(lines.append, live=True) as show:
         show({"stage": "fitting [bold]A[/]", "progress": 0.25, "reactions": 6})
         assert show.line is not None
         show.line.refresh()

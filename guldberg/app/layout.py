@@ -94,19 +94,15 @@ def _wide(at: Points) -> Points:
 
 def _apart(at: Points, box: Float[np.ndarray, "nodes 2"], gap: float = 0.12) -> Points:
     """Boxes pushed off one another, each pair along the axis where they overlap least, until none do."""
-    at = at.copy()
+    at, room = at.copy(), (box[:, None] + box) / 2 + gap
     for _ in range(ROUNDS):
-        clear = True
-        for i in range(len(at)):
-            for j in range(i):
-                apart = at[i] - at[j]
-                overlap = (box[i] + box[j]) / 2 + gap - np.abs(apart)
-                if (overlap > 1e-9).all():
-                    clear = False
-                    axis = int(np.argmin(overlap))
-                    push = overlap[axis] / 2 * (1 if apart[axis] >= 0 else -1)
-                    at[i, axis] += push
-                    at[j, axis] -= push
-        if clear:
+        overlap = room - np.abs(at[:, None] - at)
+        pairs = np.argwhere(np.tril(overlap.min(axis=2) > 1e-9, -1))
+        for i, j in pairs:
+            axis = int(np.argmin(overlap[i, j]))
+            push = overlap[i, j, axis] / 2 * (1 if at[i, axis] >= at[j, axis] else -1)
+            at[i, axis] += push
+            at[j, axis] -= push
+        if not len(pairs):
             break
     return at
