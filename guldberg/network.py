@@ -127,7 +127,7 @@ def _positive(c: Float[Array, "species *grid"]) -> Float[Array, "species *grid"]
     """A power that is learned has no value below zero and no derivative at zero: c is kept above eps^2, and the
     derivative is that of c itself, so that c^1 has slope 1 at c = 0."""
     floor = jnp.finfo(c.dtype).eps ** 2
-    return c + jax.lax.stop_gradient(jnp.maximum(c, floor) - c)
+    return jax.lax.stop_gradient(jnp.maximum(c, floor)) + (c - jax.lax.stop_gradient(c))
 
 
 def equation(
