@@ -49,6 +49,8 @@ class Column:
 
 def read_header(cells: Sequence[str], fail: Fail) -> tuple[tuple[Column, ...], bool]:
     """The columns, and whether the table is long (`time, species, value`)."""
+    if all(re.fullmatch(r"[-+\d.,eE ]*", cell) for cell in cells):
+        raise fail(f"the first line holds numbers ({cells[0].strip()!r} ...): begin with a header, time, A, B")
     words = {_split(cell)[0].lower() for cell in cells}
     long = {"species", "value"} <= words
     if not long and "species" in words:
@@ -148,10 +150,9 @@ def _check_time(columns: Sequence[Column], fail: Fail) -> None:
     labels = [c.label for c in columns if c.label]
     if len(columns) == 1:
         raise fail(f"only one column, {labels[0] if labels else ''!r}: separate columns by comma, semicolon or tab")
-    if all(re.fullmatch(r"[-+\d.,eE]*", label) for label in labels):
-        raise fail(f"the first line holds numbers ({labels[0]!r} ...): begin with a header, time, A, B")
-    near = difflib.get_close_matches("time", [label.lower() for label in labels], n=1, cutoff=0.5)
-    guess = next((label for label in labels if near and label.lower() == near[0]), labels[0])
+    names = {_split(label)[0].lower(): label for label in reversed(labels)}
+    near = difflib.get_close_matches("time", names, n=1, cutoff=0.5)
+    guess = names[near[0]] if near else labels[0]
     raise fail(f"no column named time: rename the one that holds it ({guess!r}?), with its unit, as in time [min]")
 
 
