@@ -163,6 +163,33 @@ def test_a_page_without_rivals_laws_or_units_still_reads():
     assert "d[H₂O₂]/dt = k1 − 2 k2 [H₂O₂]2 " in text
 
 
+def _exact(found):
+    """Noise-free data fitted to the last digit: no finite score, no residuals in units of a noise."""
+    runs = tuple(dataclasses.replace(run, residuals=np.full_like(run.residuals, np.nan)) for run in found.fit.runs)
+    fit = dataclasses.replace(found.fit, chi2=0.0, score=-math.inf, runs=runs, sd=np.zeros(4))
+    return dataclasses.replace(found, fit=fit)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: dataclasses.replace(found, steps=(), path=()),
+        _exact,
+        lambda found: dataclasses.replace(
+            found,
+            steps=tuple(dataclasses.replace(s, forward=Estimate(1e-300, None, None), flux=0.0) for s in found.steps),
+        ),
+    ],
+    ids=["nothing found", "exact data", "constants of no size"],
+)
+def test_odd_results_are_written_all_the_same(found, change, tmp_path):
+    odd = change(found)
+    results.write(tmp_path, odd, SPEC, 1.0)
+    assert json.loads((tmp_path / "result.json").read_text())["species"] == ["E", "S", "ES", "P"]
+    assert Reader((tmp_path / "report.html").read_text()).tags.count("svg") >= 5
+    assert results.summary(odd)
+
+
 # -- result.json -------------------------------------------------------------------------------------------------------
 
 

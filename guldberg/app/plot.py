@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from guldberg.app import layout, units, words
 from guldberg.discover.result import Discovered, Estimate, Step
@@ -28,6 +28,7 @@ INK, PAPER, GRID = "#1b1b1f", "#fefefe", "#d4d4d8"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8a8a")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":")
+RESIDUAL = {"concentrations": "residual / sd", "derivatives": "residual of dc/dt / sd"}
 MOST_PANELS = 12
 MOST_MARKS = 2000
 STYLE: dict[Any, Any] = {
@@ -76,7 +77,9 @@ def curves(found: Discovered) -> Figure:
     columns = [j for j in range(len(found.species)) if not _silent(found, j)]
     for (top, below), i in zip(panels, which, strict=True):
         _curves(top, below, found, i, columns)
-    _labels(panels, _quantity("concentration", found.data), f"time{_unit(found.data.time_unit)}", "residual / sd")
+    _labels(
+        panels, _quantity("concentration", found.data), f"time{_unit(found.data.time_unit)}", RESIDUAL[found.fit.kind]
+    )
     _legend(figure, panels[0][0])
     return figure
 
@@ -178,13 +181,13 @@ def residuals(found: Discovered) -> Figure:
     """All residuals in order of size against those of a normal distribution: on the line, the noise is as assumed."""
     everything = np.concatenate([run.residuals.ravel() for run in found.fit.runs])
     ordered = np.sort(everything[np.isfinite(everything)])
-    expected = norm.ppf((np.arange(len(ordered)) + 0.5) / max(len(ordered), 1))
+    expected = ndtri((np.arange(len(ordered)) + 0.5) / max(len(ordered), 1))
     figure = Figure(figsize=(3.2, 3.0))
     axes = figure.add_subplot()
     reach = [-3.5, 3.5]
     axes.plot(reach, reach, color=INK, lw=0.8)
     axes.plot(expected, ordered, "o", ms=2.5, color=COLOURS[0], rasterized=len(ordered) > MOST_MARKS)
-    axes.set(xlabel="expected of normal noise", ylabel="residual / sd")
+    axes.set(xlabel="expected of normal noise", ylabel=RESIDUAL[found.fit.kind])
     return figure
 
 

@@ -114,7 +114,8 @@ def _pictures(found: Discovered) -> dict[str, Picture]:
     count, all_runs = len(plot.shown(found)), len(found.fit.runs)
     which = f"{count} of {all_runs} experiments, evenly from the best to the worst fitted" if count < all_runs else ""
     captions = {
-        "curves": f"Measured points and fitted curves; below, residuals in standard deviations, ±2 shaded. {which}",
+        "curves": f"Measured points and fitted curves; below, residuals of the {found.fit.kind} in standard "
+        f"deviations, ±2 shaded. {which}",
         "graph": "Numbers are the reactions of the table; an arrow is as wide as its flux, dashed where a rival does "
         "without it, with a head wherever the reaction can go.",
         "path": "The best mechanism met at each number of reactions. Within the band nothing can be told apart.",

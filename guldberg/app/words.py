@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from scipy.stats import chi2
+from scipy.special import gammaincc
 
 from guldberg.app import units
 from guldberg.discover.result import Discovered, Estimate, Fit, Rival, Step
@@ -70,7 +70,7 @@ def quality(fit: Fit) -> str:
         return f"{head}: no more points than parameters, so the fit tests nothing"
     if not fit.sd_given:
         return f"{head}; chi2 per degree of freedom {fit.chi2 / freedom:.3g}, with the noise estimated from the data"
-    chance = float(chi2.sf(fit.chi2, freedom))
+    chance = float(gammaincc(freedom / 2, fit.chi2 / 2))  # of a larger chi2 by noise alone
     if chance < 0.01:
         return f"{head}: the misfit is larger than the stated errors allow (chance {chance:.1g})"
     if chance > 0.99:
