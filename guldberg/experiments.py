@@ -97,7 +97,7 @@ class Experiments:
         """The same runs with further species that exist but were not measured."""
         known = sorted(set(names) & set(self.species))
         if known:
-            raise ValueError(f"{', '.join(known)} stand in the table already: not unmeasured species")
+            raise ValueError(f"{', '.join(known)}: in the table already, so not unmeasured")
         units = self.units + (self.units[0],) * len(names) if self.units else ()
         runs = tuple(_widened(run, len(names)) for run in self.runs)
         return dataclasses.replace(self, species=self.species + tuple(names), runs=runs, units=units)

@@ -33,7 +33,7 @@ class Cells(NamedTuple):
     rows: list[list[str]]
 
     def fail(self, message: str, row: int, column: Column | None = None) -> InputError:
-        where = f"column {column.label!r}: " if column else ""
+        where = f"column {column.label!r}: " if column and column.label else ""
         return InputError(where + message, file=self.file, line=self.lines[row], column=column and column.number)
 
 

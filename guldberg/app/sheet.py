@@ -184,8 +184,6 @@ def _kelvin(cells: Cells, column: Column | None, number: dict[int, Float[np.ndar
     lowest = COLDEST if unit == "" else 0.0
     if (bad := np.flatnonzero(temperature <= lowest)).size:
         row = int(bad[0])
-        remedy = (
-            "with no unit it is read as kelvin: write temperature [K] or [°C]" if unit == "" else "is below zero kelvin"
-        )
+        remedy = "without a unit means kelvin: write temperature [K] or [°C]" if unit == "" else "is below zero kelvin"
         raise cells.fail(f"a temperature of {number[column.number][row]:g} {remedy}", row, column)
     return temperature

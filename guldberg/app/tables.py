@@ -180,13 +180,16 @@ def _check_exact(table: Sheet, rows: Int[np.ndarray, "_"], s: int, start: float)
         if table.time[row] > start:
             raise table.fail(
                 f"a standard deviation of 0 for {table.species[s]} (exact) stands after the first time of its "
-                f"experiment, {start:g}: only an initial amount can be exact",
+                f"experiment, {start:g}: only an initial amount can be exact; leave it empty",
                 int(row),
+                table.column[table.species[s]],
             )
         others = rows[table.time[rows] == start]
         if (table.values[others, s] != table.values[row, s]).any() or (table.sd[others, s] != 0).any():
             raise table.fail(
-                f"an exact initial amount of {table.species[s]} and another one: give one", int(others[-1])
+                f"an exact initial amount of {table.species[s]} and another one: give one",
+                int(others[-1]),
+                table.column[table.species[s]],
             )
 
 
