@@ -12,6 +12,11 @@ _HOME = {
     "Arrhenius": "guldberg.rates",
     "parse": "guldberg.text",
     "format": "guldberg.text",
+    # what follows from the integers alone
+    "conservation_laws": "guldberg.structure",
+    "deficiency": "guldberg.structure",
+    "is_weakly_reversible": "guldberg.structure",
+    "detailed_balance": "guldberg.structure",
     # motion: a network in a place is a system, a system in time is a trajectory
     "WellMixed": "guldberg.system",
     "simulate": "guldberg.simulation",
@@ -39,6 +44,10 @@ if TYPE_CHECKING:  # the same for type checkers and editors, who do not run __ge
     from guldberg.simulation import SolveFailed as SolveFailed
     from guldberg.simulation import Trajectory as Trajectory
     from guldberg.simulation import simulate as simulate
+    from guldberg.structure import conservation_laws as conservation_laws
+    from guldberg.structure import deficiency as deficiency
+    from guldberg.structure import detailed_balance as detailed_balance
+    from guldberg.structure import is_weakly_reversible as is_weakly_reversible
     from guldberg.system import WellMixed as WellMixed
     from guldberg.text import format as format
     from guldberg.text import parse as parse

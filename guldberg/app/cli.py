@@ -73,6 +73,7 @@ quiet = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness.")
+temperature = click.option("--temperature", type=float, metavar="K", help="In kelvin, for Arrhenius rates.")
 data_files = click.argument("data", nargs=-1, required=True, metavar="DATA.csv ...", type=click.Path(path_type=Path))
 run_folder = click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 
@@ -131,7 +132,7 @@ def discover(data: tuple[Path, ...], out: Path | None, seed: int, as_json: bool,
 @click.option("--method", type=click.Choice(["ode", "ssa", "lattice", "field"]), default="ode", show_default=True)
 @click.option("--initial", multiple=True, metavar='"A=1,B=0"', help="An initial state. Repeatable.")
 @click.option("--initials", metavar="FILE.csv", help="An initial state per row, a column per species.")
-@click.option("--temperature", type=float, metavar="K", help="In kelvin, for Arrhenius rates.")
+@temperature
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.csv|FILE.nc", help="Where to.")
 @seed
 @as_json
@@ -162,9 +163,9 @@ def simulate(
 
     exchange.check_out(out, (".csv", ".nc"))
     times = _times(end, points, start)
-    model = options.network(network, _source(network))
+    model = options.network(network, sys.stdin.buffer)
     names, states = options.states(model, initial, initials)
-    trajectories = _solve(model.network, states, times, temperature)
+    trajectories = _solve(model.network, states, times, options.kelvin(temperature, model))
     provenance = {"network": str(model.network), "command": _command(), "seed": seed, "guldberg": _version()}
     exchange.write(out, names, trajectories, temperature=temperature, provenance=provenance)
     failures = [f"experiment {n}: {t.outcome()}" for n, t in zip(names, trajectories, strict=True) if not t.ok]
@@ -179,9 +180,10 @@ def simulate(
 
 @cli.command()
 @click.argument("network", metavar="NETWORK")
+@temperature
 @as_json
 @quiet
-def show(network: str, as_json: bool) -> None:
+def show(network: str, temperature: float | None, as_json: bool) -> None:
     """What follows from a network alone: conservation laws, deficiency, reversibility, detailed balance.
 
     \b
@@ -190,7 +192,8 @@ def show(network: str, as_json: bool) -> None:
     from guldberg.app import options
     from guldberg.app import show as shown
 
-    facts = shown.facts(options.network(network, _source(network)))
+    model = options.network(network, sys.stdin.buffer)
+    facts = shown.facts(model, temperature if temperature is None else options.kelvin(temperature, model))
     answer(facts, shown.render(facts), as_json)
 
 
@@ -289,7 +292,7 @@ def _work(folder: Path, as_json: bool) -> None:
     from guldberg.app.progress import Progress
 
     try:
-        with Progress(note, quiet=_is_quiet()) as progress:
+        with Progress(note, live=sys.stderr.isatty() and not _is_quiet()) as progress:
             found = runs.go(folder, jobs.KINDS, on_metrics=progress, on_note=note)
     except runs.Interrupted as stop:
         raise Stopped(str(stop)) from None
@@ -307,10 +310,7 @@ def _solve(network: Any, states: Any, times: Sequence[float], temperature: float
     from guldberg.simulation import simulate
     from guldberg.system import WellMixed
 
-    try:
-        system = WellMixed(network, temperature)
-    except ValueError as error:
-        raise InputError(str(error), file="--temperature") from error
+    system = WellMixed(network, temperature)
     together = eqx.filter_vmap(lambda c0: simulate(system, c0, times, throw=False))(states)
     return [jax.tree.map(lambda leaf, i=i: leaf[i], together) for i in range(len(states))]
 
@@ -325,15 +325,6 @@ def _times(end: float, points: int, start: float | None) -> Any:
     if not 0 < start < end:
         raise InputError(f"expected a first time between 0 and {end:g}, got {start:g}", file="--log")
     return np.concatenate([[0.0], np.geomspace(start, end, points - 1)])
-
-
-def _source(path: str) -> str:
-    """The text at `path`, or on standard input."""
-    raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text (byte {error.start + 1} is 0x{raw[error.start]:02x})", file=path) from None
 
 
 def _command() -> str:

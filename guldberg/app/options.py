@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float
@@ -16,17 +17,32 @@ from guldberg import text
 from guldberg.app.cells import numbers, read_cells
 from guldberg.app.columns import Column
 from guldberg.errors import InputError
+from guldberg.system import WellMixed
 
 Complex = tuple[int, ...]  # molecules of each species
 Reaction = tuple[Complex, Complex]  # reactants, products
 States = tuple[tuple[str, ...], Float[np.ndarray, "states species"]]  # names, amounts
 
 
-def network(path: str, source: str) -> text.Model:
-    """The network in the text `source`, which was read from `path`."""
+def network(path: str, standard_input: BinaryIO) -> text.Model:
+    """The network in the file at `path`, or on standard input where that is "-"."""
     if Path(path).suffix in {".xml", ".sbml", ".ant"}:
         raise InputError("this version reads networks as text (.crn) only", file=path)
-    return text.read(source, file="standard input" if path == "-" else path)
+    raw = standard_input.read() if path == "-" else Path(path).read_bytes()
+    name = "standard input" if path == "-" else path
+    try:
+        return text.read(raw.decode("utf-8-sig"), file=name)
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 text (byte {error.start + 1} is 0x{raw[error.start]:02x})", file=name) from None
+
+
+def kelvin(temperature: float | None, model: text.Model) -> float | None:
+    """`temperature`, if the rates of `model` can be told at it."""
+    try:
+        WellMixed(model.network, temperature)
+    except ValueError as error:
+        raise InputError(str(error), file="--temperature") from error
+    return temperature
 
 
 def amounts(option: str, typed: str, species: Sequence[str]) -> dict[str, float]:
@@ -132,9 +148,7 @@ def _amount(option: str, typed: str, what: str) -> float:
 def _check_species(option: str, wanted: Sequence[str], species: Sequence[str]) -> None:
     unknown = [name for name in wanted if name not in species]
     if unknown:
-        raise InputError(
-            f"unknown species {', '.join(map(repr, unknown))}; there are {', '.join(species)}", file=option
-        )
+        raise InputError(f"unknown species {', '.join(unknown)}; there are {', '.join(species)}", file=option)
 
 
 def _spread(nu: object, own: Sequence[str], species: Sequence[str]) -> Complex:
