@@ -129,7 +129,7 @@ def _dependency_text(self: Look) -> str:
     values = ", ".join(f"{s:.3g}" for s in found.singular[:12]) + (" ..." if len(found.singular) > 12 else "")
     rank = f"rank {found.rank} of {len(found.columns)} in {_many(found.rows, 'row')}"
     lines = [_item("", f"{rank} ({among}); singular values over the noise: {values}")]
-    lines += [_item("= ", text) for text in self.statements] or ["No linear dependency: nothing seems conserved."]
+    lines += [_item("= ", text) for text in self.statements] or ["No linear dependency stands out of the noise."]
     return "\n".join(lines)
 
 
