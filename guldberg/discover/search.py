@@ -10,7 +10,7 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from guldberg.discover import refine, select, start
 from guldberg.discover.library import Library
@@ -58,6 +58,7 @@ class Visited:
     """A mechanism that was refitted on the whole data."""
 
     active: Chosen
+    k: Float[np.ndarray, "_"]
     chi2: float
     score: float
 
@@ -201,7 +202,7 @@ def _worth_trying(search: Search, setting: Setting, lin: Compressed) -> list[Cho
 def _remember(search: Search, at: Fitted, setting: Setting) -> Search:
     """Note a refitted mechanism, and move there if it is the best so far."""
     score = setting.criterion(setting.library, at)
-    visited = (*search.visited, Visited(at.active, at.chi2, score))
+    visited = (*search.visited, Visited(at.active, at.k, at.chi2, score))
     if score < search.score:
         return dataclasses.replace(search, at=at, score=score, visited=visited)
     return dataclasses.replace(search, visited=visited)

@@ -168,15 +168,23 @@ def equilibrium_swaps(
     Only the equilibrium constant of a fast pair shows in the data: a pair with the same net change (a spectator more or
     less) fits as well, and no single swap leads from one to the other. Fewer spectators come first.
     """
-    where, constant = library.index(), dict(zip(map(int, at.active), at.k, strict=True))
-    pairs = [(i, where.get(key(library.products[i], library.reactants[i]))) for i in range(len(library.net))]
+    pairs, inside = reversible_pairs(library), set(map(int, at.active))
+    constant = dict(zip(map(int, at.active), map(float, at.k), strict=True))
     out = []
     for i, back in pairs:
-        if back is None or not {i, back} <= set(map(int, fast)) or {i, back} & keep or i > back:
+        if not {i, back} <= set(map(int, fast)) - keep:
             continue
         rest = at.active[(at.active != i) & (at.active != back)]
         for j, j_back in pairs:
-            same = j_back is not None and j not in (i, back) and (library.net[j] == library.net[i]).all()
-            if same and j not in constant:
-                out.append((np.union1d(rest, [j, j_back]), {j: constant[i], j_back: constant[back]}))
+            if (library.net[j] == library.net[i]).all() and not {j, j_back} & inside:
+                out.append((np.union1d(rest, np.array([j, j_back])), {j: constant[i], j_back: constant[back]}))
     return sorted(out, key=lambda swap: int(np.minimum(library.reactants[swap[0]], library.products[swap[0]]).sum()))
+
+
+def reversible_pairs(library: Library) -> list[tuple[int, int]]:
+    """(i, j) and (j, i) for every reaction i of the library whose reverse j is there too."""
+    where = library.index()
+    pairs = [
+        (i, where.get(key(b, a))) for i, (a, b) in enumerate(zip(library.reactants, library.products, strict=True))
+    ]
+    return [(i, j) for i, j in pairs if j is not None]

@@ -1,0 +1,226 @@
+"""Where derivatives are measured the problem is linear: dc/dt = sum_i N_i k_i prod_j c_j^nu_ij.
+
+Rate constants follow from weighted non-negative least squares over the library. What the data can say about each
+reaction follows complex by complex: the net production w_R of each reactant complex R is determined by least squares,
+and linear programming bounds each constant in w_R = sum_i k_i N_i, k_i >= 0. A reaction is certain if its least
+possible constant is above zero, impossible if its largest is zero, possible otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import scipy.optimize
+import scipy.stats
+from jaxtyping import Float, Int
+
+from guldberg.discover import linear
+from guldberg.discover.library import Library
+from guldberg.discover.result import Candidate, Certainty
+from guldberg.discover.select import neighbours
+from guldberg.experiments import Experiments
+
+PASSES = 4  # of reweighting with the fitted derivatives
+FLOOR = 1e-7  # smallest |dc/dt| that counts, in units of the largest of a species
+ROUNDING = 1e-9  # relative size below which a constant or a residual is rounding error
+CONFIDENCE = 5.0  # half width of the region for w_R, in standard errors: no false verdict over thousands of candidates
+
+
+class Slopes(NamedTuple):
+    """Rows of state and derivative; NaN where a derivative was not measured."""
+
+    c: Float[np.ndarray, "rows species"]
+    dc: Float[np.ndarray, "rows species"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Regression:
+    """The sparsest mechanism for the slopes and how well it fits."""
+
+    active: Int[np.ndarray, "_"]
+    k: Float[np.ndarray, "_"]
+    se: Float[np.ndarray, "_"]
+    chi2: float  # with sd(dc/dt) as modelled, before its scale is estimated
+    points: int
+    noise: float  # relative (or, for additive noise, in units of each species' typical slope)
+    relative: bool  # noise proportional to the derivative, or the same at all times
+    path: list[tuple[int, float]]  # (reactions, chi2) along the elimination
+    rivals: list[tuple[Int[np.ndarray, "_"], Float[np.ndarray, "_"], float]]  # set, constants, score above the best
+
+
+def slopes(data: Experiments) -> Slopes:
+    """Rows with every concentration and at least one derivative; raises ValueError if there is none."""
+    c = np.vstack([run.values for run in data.runs])
+    dc = np.vstack([np.full_like(r.values, np.nan) if r.derivatives is None else r.derivatives for r in data.runs])
+    rows = np.isfinite(c).all(axis=1) & np.isfinite(dc).any(axis=1)
+    if not rows.any():
+        raise ValueError("no row has all concentrations and a derivative: the derivatives cannot be used")
+    return Slopes(c[rows], dc[rows])
+
+
+def fit(data: Slopes, library: Library, keep: frozenset[int] = frozenset()) -> Regression:
+    """Eliminate backwards at 2 ln n, reweighting with the fitted derivatives; both noise models, the likelier wins."""
+    candidates = [_with_noise(data, library, keep, relative) for relative in (True, False)]
+    return min(candidates, key=lambda pair: pair[0])[1]
+
+
+def monomials(c: Float[np.ndarray, "rows species"], reactants: Int[np.ndarray, "reactions species"]) -> np.ndarray:
+    """prod_j c_j^nu_ij, shape (rows, reactions)."""
+    out = np.ones((len(c), len(reactants)))
+    for s in range(c.shape[1]):
+        out *= c[:, s, None] ** reactants[:, s]
+    return out
+
+
+def _with_noise(data: Slopes, library: Library, keep: frozenset[int], relative: bool) -> tuple[float, Regression]:
+    """(twice the negative log-likelihood, regression) under one model of the noise."""
+    seen = np.isfinite(data.dc)
+    rates = monomials(data.c, library.reactants)
+    A = (rates[:, None, :] * library.net.T[None])[seen]
+    b, fitted = data.dc[seen], data.dc
+    active = np.arange(len(library.net))
+    for sweep in range(PASSES):
+        w = 1.0 / _sigma(fitted, relative)[seen]
+        problem = linear.compress(A * w[:, None], b * w)
+        active = linear.eliminate(problem, _price(problem, len(b), active), keep)
+        if sweep == PASSES - 1:
+            active = _merged(problem, library, active, len(b), keep)
+        k, chi2 = problem.residual(active)
+        fitted = rates[:, active] @ (k[:, None] * library.net[active])
+    inverse = np.linalg.pinv(problem.Q[:, active].T @ problem.Q[:, active])
+    variance = max(chi2 / max(len(b) - len(active), 1), 1e-32)
+    se = np.sqrt(np.maximum(np.diag(inverse), 0.0) * variance) / problem.scale[active]
+    score = len(b) * np.log(max(chi2 / len(b), 1e-30)) - 2 * float(np.log(w).sum())
+    rivals = _rivals(problem, library, active, len(b), keep)
+    path = _path(problem, active, len(b))
+    return score, Regression(active, k, se, chi2, len(b), float(np.sqrt(variance)), relative, path, rivals)
+
+
+def _sigma(dc: Float[np.ndarray, "rows species"], relative: bool) -> Float[np.ndarray, "rows species"]:
+    """The shape of the noise: proportional to |dc/dt|, or one size per species."""
+    largest = np.nanmax(np.abs(dc), axis=0)
+    largest = np.where(largest > 0, largest, max(float(np.nanmax(largest)), 1e-300))
+    if relative:
+        return np.maximum(np.abs(np.nan_to_num(dc)), FLOOR * largest)
+    typical = np.sqrt(np.nanmean(dc**2, axis=0))
+    return np.broadcast_to(np.where(typical > 0, typical, largest), dc.shape)
+
+
+def _price(problem: linear.Compressed, n: int, active: Int[np.ndarray, "_"]) -> float:
+    """2 ln n in units of the residual variance of the present set, never below rounding error."""
+    _, rss = problem.residual(active)
+    return 2 * np.log(n) * max(rss / n, ROUNDING**2)
+
+
+def _merged(
+    problem: linear.Compressed, library: Library, active: Int[np.ndarray, "_"], n: int, keep: frozenset[int]
+) -> Int[np.ndarray, "_"]:
+    """Polish by neighbouring sets: also replaces two reactions of one complex by one with the same net effect."""
+    price = _price(problem, n, active)
+    improved = len(active) > 0
+    while improved:
+        _, rss = problem.residual(active)
+        sets = neighbours(library, active, keep)
+        sets = [s for s in sets if len(s) <= len(active)]
+        scored = [(problem.residual(s)[1] - rss + price * (len(s) - len(active)), tuple(map(int, s))) for s in sets]
+        best, chosen = min(scored, default=(0.0, ()))
+        improved = best < -1e-6 * price
+        active = np.array(chosen, int) if improved else active
+    return active
+
+
+def _rivals(problem, library: Library, active: np.ndarray, n: int, keep: frozenset[int]):
+    """Neighbouring sets whose score is within 2 ln n of the best; supersets are left out."""
+    if len(active) == 0:
+        return []
+    _, rss = problem.residual(active)
+    variance, margin = max(rss / n, ROUNDING**2), 2 * np.log(n)
+    out = []
+    for s in neighbours(library, active, keep):
+        k, r = problem.residual(s)
+        delta = (r - rss) / variance + margin * (len(s) - len(active))
+        if len(s) <= len(active) and delta < margin and (k > 0).all():
+            out.append((s, k, float(delta)))
+    return sorted(out, key=lambda rival: (rival[2], tuple(rival[0])))
+
+
+def _path(problem: linear.Compressed, active: np.ndarray, n: int) -> list[tuple[int, float]]:
+    """chi2 of the best smaller sets, one reaction dropped at a time."""
+    path = []
+    while len(active):
+        path.append((len(active), problem.residual(active)[1]))
+        smaller = [np.delete(active, i) for i in range(len(active))]
+        active = min(smaller, key=lambda s: problem.residual(s)[1])
+    return path[::-1]
+
+
+def certificate(
+    data: Slopes, library: Library, sigma: Float[np.ndarray, "rows species"], names: list[str]
+) -> list[Candidate]:
+    """Bounds on every constant that the slopes allow; impossible reactions are left out.
+
+    `sigma` is the standard deviation of each derivative. Raises ValueError if the states do not tell the reactant
+    complexes apart: then nothing is certain, and more varied initial states are needed.
+    """
+    complexes = np.unique(library.reactants, axis=0)
+    rates = monomials(data.c, complexes)
+    w, se = _net_productions(rates, data.dc, sigma)
+    out = []
+    for R, production, error in zip(complexes, w, se, strict=True):
+        members = np.flatnonzero((library.reactants == R).all(axis=1))
+        out.extend(_bounds(library.net[members].T, production, error, [names[i] for i in members]))
+    return out
+
+
+def _net_productions(rates: np.ndarray, dc: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """w_R and its standard error, shape (complexes, species), species by species."""
+    w, se = np.zeros((rates.shape[1], dc.shape[1])), np.zeros((rates.shape[1], dc.shape[1]))
+    for s in range(dc.shape[1]):
+        seen = np.isfinite(dc[:, s])
+        A = rates[seen] / sigma[seen, s, None]
+        scale = np.linalg.norm(A, axis=0)
+        scale[scale == 0] = 1.0
+        _, singular, V = np.linalg.svd(A / scale, full_matrices=False)
+        if len(singular) < A.shape[1] or singular[-1] < 1e-10 * singular[0]:
+            raise ValueError("the states measured do not tell all reactant complexes apart")
+        inverse = (V.T / singular**2) @ V
+        w[:, s] = inverse @ ((A / scale).T @ (dc[seen, s] / sigma[seen, s])) / scale
+        se[:, s] = np.sqrt(np.diag(inverse)) / scale
+    return w, se
+
+
+def _bounds(N: np.ndarray, w: np.ndarray, se: np.ndarray, names: list[str]) -> list[Candidate]:
+    """Linear programmes min and max k_i subject to |N k - w| <= CONFIDENCE se, k >= 0."""
+    size = float(np.abs(w).max())
+    slack = CONFIDENCE * se + ROUNDING * size
+    if size == 0 or (np.abs(w) <= slack).all():
+        return []
+    constraint, limit = np.vstack([N, -N]) * 1.0, np.concatenate([w + slack, -w + slack]) / size
+    out = []
+    for i, name in enumerate(names):
+        ends = []
+        for sign in (1, -1):
+            cost = np.zeros(len(names))
+            cost[i] = sign
+            solved = scipy.optimize.linprog(cost, A_ub=constraint, b_ub=limit, bounds=(0, None), method="highs")
+            ends.append(sign * solved.fun * size if solved.status == 0 else (0.0 if sign > 0 else np.inf))
+        low, high = ends
+        verdict: Certainty = (
+            "certain" if low > ROUNDING * size else "possible" if high > ROUNDING * size else "impossible"
+        )
+        if verdict != "impossible":
+            out.append(Candidate(name, verdict, float(max(low, 0.0)), float(high) if np.isfinite(high) else None))
+    return out
+
+
+def standard_deviation(fitted: Regression, data: Slopes, library: Library) -> Float[np.ndarray, "rows species"]:
+    """sd of each derivative by the noise model that won, at the fitted slopes."""
+    predicted = monomials(data.c, library.reactants[fitted.active]) @ (fitted.k[:, None] * library.net[fitted.active])
+    return _sigma(predicted, fitted.relative) * max(fitted.noise, 1e-15)
+
+
+def half_width(fitted: Regression) -> float:
+    """Half width of the 95 % interval in standard errors."""
+    return float(scipy.stats.t.ppf(0.975, max(fitted.points - len(fitted.active), 1)))
