@@ -12,21 +12,22 @@ from tests.zoo import ZOO
 
 KELVIN = 1000.0
 every = pytest.mark.parametrize("known", ZOO.values(), ids=ZOO)
-SOME = ("robertson", "brusselator", "oligomers", "zeldovich")  # where each compiled function would cost a second
+SOME = ("robertson", "brusselator", "zeldovich")  # where each compiled function would cost a second
 some = pytest.mark.parametrize("known", [ZOO[name] for name in SOME], ids=SOME)
 
 
 def plain(network, c):
     """dc/dt by loops over reactions and species."""
-    reverse = np.zeros(len(network.reactants)) if network.reverse is None else np.asarray(network.reverse(KELVIN))
+    left, right = np.asarray(network.reactants), np.asarray(network.products)
+    reverse = np.zeros(len(left)) if network.reverse is None else np.asarray(network.reverse(KELVIN))
     change = np.zeros(len(c))
     for i, (k_f, k_r) in enumerate(zip(np.asarray(network.forward(KELVIN)), reverse, strict=True)):
         flux_f, flux_r = k_f, k_r
         for j in range(len(c)):
-            flux_f *= c[j] ** int(network.reactants[i, j])
-            flux_r *= c[j] ** int(network.products[i, j])
+            flux_f *= c[j] ** left[i, j]
+            flux_r *= c[j] ** right[i, j]
         for j in range(len(c)):
-            change[j] += int(network.products[i, j] - network.reactants[i, j]) * (flux_f - flux_r)
+            change[j] += (right[i, j] - left[i, j]) * (flux_f - flux_r)
     return change
 
 
@@ -57,8 +58,8 @@ def production(network):
 def test_production_is_that_of_plain_loops(known):
     c = np.random.default_rng(0).uniform(0.1, 2.0, len(known.network.species))
     expected = plain(known.network, c)
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(production(known.network)(jnp.asarray(c)), expected, atol=1e-13 * scale)
+    rates = known.network.production(jnp.asarray(c), KELVIN)
+    np.testing.assert_allclose(rates, expected, atol=1e-13 * np.abs(expected).max())
 
 
 @some

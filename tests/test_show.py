@@ -51,7 +51,9 @@ def test_laws_are_written_as_sums_with_their_total():
 def test_constants_are_numbers_at_the_temperature():
     reaction = facts(read("A <-> B @ arrhenius(A=2, b=1, Ea=1e4), 3"), 400.0)["reactions"][0]
     assert reaction["forward"] == pytest.approx(800 * math.exp(-1e4 / (8.314462618 * 400)), rel=1e-14)
-    assert reaction["reverse"] == pytest.approx(3.0)
+    assert reaction["reverse"] == 3.0
+    beyond = facts(read("A <-> B @ arrhenius(A=1, Ea=1e9), arrhenius(A=1, Ea=-1e9)"))["reactions"][0]
+    assert (beyond["forward"], beyond["reverse"]) == (0.0, None)
     assert facts(ZOO["robertson"].model)["reactions"][0]["reverse"] is None
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
 
 from guldberg import structure
 from guldberg.network import ReactionNetwork, complex_text, written
-from guldberg.rates import Arrhenius
+from guldberg.rates import Arrhenius, exp_text
 from guldberg.text import Model
 
 ROOM_TEMPERATURE = 298.15  # K, for Arrhenius rates where no temperature is given
@@ -57,18 +58,21 @@ def render(facts: Facts) -> str:
 
 def _reactions(network: ReactionNetwork, temperature: float | None) -> list[Facts]:
     """`text` is the line of the network's text; the constants are at `temperature`."""
-    forward = np.asarray(network.forward(temperature)).tolist()
-    reverse = forward if network.reverse is None else np.asarray(network.reverse(temperature)).tolist()
+    forward = np.asarray(network.forward.log(temperature), float)
+    reverse = forward if network.reverse is None else np.asarray(network.reverse.log(temperature), float)
     lines = str(network).split("\n")[-len(forward) :]  # after the list of species, if there is one
     rows = zip(network.equations(), lines, forward, reverse, network.reversible, strict=True)
     return [
-        {"equation": equation, "text": line, "forward": _finite(f), "reverse": _finite(r) if both else None}
+        {"equation": equation, "text": line, "forward": _constant(f), "reverse": _constant(r) if both else None}
         for equation, line, f, r, both in rows
     ]
 
 
-def _finite(k: float) -> float | None:
-    return k if math.isfinite(k) else None
+def _constant(log: np.floating) -> float | None:
+    """exp(log), as short as it was typed; None beyond the floats."""
+    if log > math.log(sys.float_info.max):
+        return None
+    return float(exp_text(log)) if log > -700 else math.exp(log)
 
 
 def _law(law: list[int], model: Model) -> Facts:
