@@ -154,6 +154,13 @@ def test_a_reaction_that_never_happens_is_none():
     assert conservation_laws(network).tolist() == [[0, 0, 1, 0], [0, 0, 0, 1], [1, 1, 0, 0]]
 
 
+def test_a_reaction_that_only_runs_backward_is_named_as_it_runs():
+    backward = detailed_balance(parse("A <-> B @ 0, 2"))
+    assert backward.irreversible == ("B -> A",) and not backward.holds
+    both = detailed_balance(parse("A <-> B @ 0, 2\nA -> B @ 1\nB <-> C @ 1, 1\nA <-> C @ 1, 2"))
+    assert both.holds and len(both.cycles) == 1
+
+
 def test_balance_can_depend_on_temperature():
     forward = Arrhenius.of([1.0, 1.0], 0.0, [1e4, 1e4 + 500.0 * 8.314462618 * np.log(2)])
     reverse = Constant.of([1.0, 0.5])
