@@ -37,9 +37,9 @@ def test_the_time_left_is_that_of_this_sitting(clock):
 
 
 def test_scores_reactions_and_failures_are_told_when_known():
-    metrics = {"stage": "fitting", "progress": 0.1, "score": 123.456, "reactions": 6, "solves": 200, "failed_solves": 3}
+    metrics = {"stage": "fitting", "progress": 0.1, "score": 123.456, "reactions": 6, "solves": 200, "failed": 3}
     assert progress.facts(metrics) == ["6 reactions", "score 123.456", "3 of 200 solves failed"]
-    assert progress.facts({"stage": "a", "progress": 0.0, "score": math.inf, "failed_solves": 0}) == []
+    assert progress.facts({"stage": "a", "progress": 0.0, "score": math.inf, "failed": 0}) == []
 
 
 def test_a_terminal_gets_one_live_line_with_names_as_they_are(monkeypatch, capsys):

@@ -22,7 +22,7 @@ class Progress:
     """A context; called with the Metrics of each step. `live`: a line that moves on standard error; else `say`.
 
     Beside "stage" and "progress" it shows these, where a job gives them: "score" (the best so far), "reactions" (their
-    number in the best mechanism), "solves" and "failed_solves".
+    number in the best mechanism), "solves" and "failed".
     """
 
     def __init__(self, say: Callable[[str], None], *, live: bool) -> None:
@@ -62,7 +62,7 @@ def facts(metrics: Metrics) -> list[str]:
     """What the metrics say beyond stage and progress, in words; what is not known yet is left out."""
     words = {"reactions": "{:.0f} reactions", "score": "score {:.6g}"}
     told = [text.format(value) for name, text in words.items() if math.isfinite(value := _number(metrics, name))]
-    failed, solves = _number(metrics, "failed_solves"), _number(metrics, "solves")
+    failed, solves = _number(metrics, "failed"), _number(metrics, "solves")
     if failed > 0:
         told.append(f"{failed:.0f} of {solves:.0f} solves failed" if solves > 0 else f"{failed:.0f} solves failed")
     return told
