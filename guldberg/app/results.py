@@ -18,6 +18,8 @@ from guldberg.app.spec import Spec
 from guldberg.discover.result import Discovered, Estimate, Fit, RunFit, Step
 from guldberg.network import complex_text
 
+MOST_RIVALS = 8  # in the terminal
+
 
 def write(folder: Path, found: Discovered, spec: Spec, seconds: float) -> None:
     """Every file of a finished discovery; `result.json` last, since it is the sign that the run is finished."""
@@ -91,7 +93,8 @@ def summary(found: Discovered) -> str:
         parts.append(f"Constant in time: {'; '.join(complex_text(row, found.species) for row in found.laws)}")
     together = [f"  {c.name} = {words.value(c.estimate)} ({words.interval(c.estimate)})" for c in found.combinations]
     parts += ["", "Determined together, though not one by one:", *together] if together else []
-    rivals = [f"  {words.rival(rival)}" for rival in found.alternatives]
+    rivals = [f"  {words.rival(rival)}" for rival in found.alternatives[:MOST_RIVALS]]
+    rivals += [f"  and {more} more in the report"] if (more := len(found.alternatives) - MOST_RIVALS) > 0 else []
     parts += ["", "Cannot be told apart from it by these data:", *rivals] if rivals else []
     notes = [f"  {warning}" for warning in words.warnings(found)]
     parts += ["", "Warnings:", *notes] if notes else []

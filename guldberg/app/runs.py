@@ -95,8 +95,8 @@ def go(
     A run that was stopped at any moment ends with the same result as one that was not. Interrupted on SIGINT and
     SIGTERM; InputError where `folder` is no run, another process works on it, or its data were changed.
     """
-    spec, job = _reopen(folder, kinds, on_note)
-    with _locked(folder), _signals() as signals:
+    with _signals() as signals, _locked(_run(folder)):
+        spec, job = _reopen(folder, kinds, on_note)
         saved = checkpoints.load(folder / "checkpoints", job.state_types, on_note)
         if finished(folder):
             return job.result(_last(folder, saved).state)
@@ -247,9 +247,7 @@ def _refuse_unless_free(folder: Path) -> None:
 
 def _reopen(folder: Path, kinds: Mapping[str, Kind], on_note: Callable[[str], None]) -> tuple[Spec, fit.Job[Any, Any]]:
     """The spec of the run in `folder` and its job, rebuilt from the copies of its inputs."""
-    if not (folder / "spec.toml").is_file():
-        raise InputError("there is no run here: spec.toml is missing; `guldberg discover --help`", file=str(folder))
-    spec = specs.read(folder / "spec.toml")
+    spec = specs.read(_run(folder) / "spec.toml")
     if spec.job not in kinds:
         raise InputError(f"unknown job {spec.job!r}; expected {', '.join(kinds)}", file=str(folder / "spec.toml"))
     for source in spec.inputs:
@@ -264,6 +262,12 @@ def _reopen(folder: Path, kinds: Mapping[str, Kind], on_note: Callable[[str], No
             f"versions changed since this run began ({', '.join(changed)}): figures may differ in their last digits"
         )
     return spec, kinds[spec.job].build(spec.options, [folder / source.file for source in spec.inputs])
+
+
+def _run(folder: Path) -> Path:
+    if not (folder / "spec.toml").is_file():
+        raise InputError("there is no run here: spec.toml is missing; `guldberg discover --help`", file=str(folder))
+    return folder
 
 
 def _check(path: Path, source: specs.Source) -> None:
