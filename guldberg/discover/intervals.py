@@ -20,6 +20,7 @@ from guldberg.discover.result import Combination, Estimate
 AGREES = (0.8, 1.25)  # ratio of true to quadratic rise that counts as agreement
 CLOSE = 0.08  # relative accuracy of the rise at an end of the interval
 REFITS = 9  # per end
+FAR = 7.0  # a constant that may be a thousand times larger or smaller is not bounded on that side
 DETERMINED = 0.25  # a combination is worth telling if its sd is below this part of either constant's own
 
 
@@ -55,8 +56,9 @@ def _end(problem, library, at, best, index, side, spread, rise) -> tuple[float |
     limit = _limit(problem, library, at, index, side)
     if spread < refine.LONGEST_STEP and _quadratic(problem, library, at, index, side * spread, rise):
         return theta[index] + side * spread, best
-    inside, low, outside, previous = 0.0, 0.0, None, at
-    step = min(spread, 1.0)
+    inside, low, previous = 0.0, 0.0, at
+    outside: tuple[float, float] | None = None
+    step: float = FAR if spread > FAR else min(spread, 1.0)
     for _ in range(REFITS):
         at_limit = step >= abs(limit - theta[index])
         step = min(step, abs(limit - theta[index]))
@@ -68,7 +70,7 @@ def _end(problem, library, at, best, index, side, spread, rise) -> tuple[float |
             return theta[index] + side * step, best
         if height > rise:
             outside = (step, height)
-        elif at_limit:
+        elif at_limit or step >= FAR:
             return None, best
         else:
             inside, low, previous = step, height, there or previous
@@ -102,10 +104,12 @@ def _quadratic(problem: Problem, library: Library, at: Fitted, index: int, shift
     C = covariance(at)
     theta = np.log(np.concatenate([at.k, at.phi]))
     moved = theta + C[:, index] / C[index, index] * shift
+    if (np.abs(moved - theta) > refine.LONGEST_STEP).any():
+        return False
     k, phi = np.split(np.exp(moved), [len(at.k)])
     chosen = library.take(at.active)
     here = linearise(problem, chosen, at.k, at.phi, at.c0)
-    if here is None or (np.abs(moved - theta) > refine.LONGEST_STEP).any():
+    if here is None:
         return False
     c0 = at.c0.copy()
     change = np.concatenate([[0.0], moved[len(k) :] - theta[len(k) :], k - at.k])

@@ -37,19 +37,20 @@ def _of_species(data: Experiments, s: int) -> float:
 
 
 def _median(series: list[tuple[np.ndarray, np.ndarray]], order: int, in_time: bool) -> float:
-    differences = [
-        _weights(t[i : i + order + 1], in_time) @ y[i : i + order + 1] for t, y in series for i in range(len(y) - order)
-    ]
-    if len(differences) < ENOUGH:
+    differences = [_differences(t, y, order, in_time) for t, y in series if len(y) > order]
+    if sum(map(len, differences)) < ENOUGH:
         return np.nan
-    return float(np.median(np.abs(differences))) / NORMAL_QUARTILE
+    return float(np.median(np.abs(np.concatenate(differences)))) / NORMAL_QUARTILE
 
 
-def _weights(t: Float[np.ndarray, "window"], in_time: bool) -> Float[np.ndarray, "window"]:
-    """Divided-difference (or binomial) weights of unit norm: independent unit noise in gives unit noise out."""
-    order = len(t) - 1
+def _differences(t: np.ndarray, y: np.ndarray, order: int, in_time: bool) -> Float[np.ndarray, "windows"]:
+    """Differences of `order` over every window; their weights have unit norm, so unit noise in gives unit noise out."""
+    windows = np.lib.stride_tricks.sliding_window_view(y, order + 1)
     if not in_time:
-        return np.array([(-1.0) ** i * comb(order, i) for i in range(order + 1)]) / np.sqrt(comb(2 * order, order))
-    x = (t - t[0]) / (t[-1] - t[0])
-    w = np.array([1.0 / np.prod(x[i] - np.delete(x, i)) for i in range(len(x))])
-    return w / np.linalg.norm(w)
+        binomial = np.array([(-1.0) ** i * comb(order, i) for i in range(order + 1)])
+        return windows @ binomial / np.sqrt(comb(2 * order, order))
+    x = np.lib.stride_tricks.sliding_window_view(t, order + 1)
+    x = (x - x[:, :1]) / (x[:, -1:] - x[:, :1])
+    gaps = x[:, :, None] - x[:, None, :] + np.eye(order + 1)
+    w = 1.0 / np.prod(gaps, axis=2)
+    return (windows * w).sum(axis=1) / np.linalg.norm(w, axis=1)

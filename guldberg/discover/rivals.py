@@ -12,43 +12,42 @@ import numpy as np
 from jaxtyping import Bool
 
 from guldberg.discover import linear, select
-from guldberg.discover.search import Search, Setting, Visited
-from guldberg.discover.select import Chosen
+from guldberg.discover.search import Search, Setting, Task, Visited
 
 NEAR = 8.0  # the linear prediction may be this far outside the margin and still be refitted
 MOST = 24  # refits
+SWAPS = 6  # of fast equilibria, those with the fewest spectators
 WORTH_ADDING = 6.6  # a superset counts as a rival from this gain of chi2 on (99 %)
-
-Task = tuple[Chosen, dict[int, float] | None]
 
 
 def tasks(search: Search, setting: Setting) -> list[Task]:
     """Sets to refit, most promising first."""
     assert search.at is not None
     library, criterion, at = setting.library, setting.criterion, search.at
-    lin = select.tangent(setting.problem, library, at)
+    fast = select.saturated(setting.problem, library, at)
+    lin = select.tangent(setting.problem, library, at, fast)
     if lin is None:
         return []
-    fast = select.saturated(setting.problem, library, at)
-    price = criterion.price * criterion.variance(at.chi2)
+    price, held = criterion.price * criterion.variance(at.chi2), setting.keep | frozenset(map(int, fast))
     everything, inside = np.arange(len(library.net)), set(map(int, at.active))
-    sets = [linear.eliminate(lin, price, setting.keep, everything[everything != i]) for i in inside - setting.keep]
-    sets += [
-        linear.eliminate(lin, price, setting.keep | {j}, np.union1d(at.active, [j]))
-        for j in range(len(everything))
-        if j not in inside
-    ]
+    sets = [linear.eliminate(lin, price, held, everything[everything != i]) for i in sorted(inside - held)]
+    others = (j for j in range(len(everything)) if j not in inside)
+    sets += [linear.eliminate(lin, price, held | {j}, np.union1d(at.active, [j])) for j in others]
     _, rss = lin.residual(at.active)
     predicted = {}
     for chosen in sets:
-        change = (lin.residual(chosen)[1] - rss) / criterion.variance(at.chi2)
-        change += criterion.cost(library, chosen) - criterion.cost(library, at.active)
-        predicted[tuple(map(int, chosen))] = change
-    known = {tuple(map(int, v.active)) for v in search.visited}
+        gain = (rss - lin.residual(chosen)[1]) / criterion.variance(at.chi2)
+        if set(map(int, chosen)) > inside and gain < 0.5 * WORTH_ADDING:
+            continue
+ (lin.residual(chosen)[1] - rss) / criterion.variance(at.chi2)
+        predicted[tuple(map(int, chosen))] = (
+            change + criterion.cost(library, chosen) - criterion.cost(library, at.active)
+        )
     near = [c for c in sorted(predicted, key=lambda c: (predicted[c], c)) if predicted[c] < criterion.price + NEAR]
-    plain: list[Task] = [(np.array(c, int), None) for c in near if c not in known]
-    swaps = [(c, given) for c, given in select.equilibrium_swaps(library, at, fast, setting.keep)]
-    return plain[:MOST] + [(c, given) for c, given in swaps[:MOST] if tuple(map(int, c)) not in known]
+    drops = [at.active[at.active != i] for i in fast if int(i) not in setting.keep]
+    plain: list[Task] = [(np.array(c, int), None) for c in [*near[:MOST], *map(tuple, drops)] if c not in search.tried]
+    swaps: list[Task] = [(c, given) for c, given in select.equilibrium_swaps(library, at, fast, setting.keep)]
+    return plain + swaps[:SWAPS]
 
 
 def within_margin(search: Search, setting: Setting) -> list[Visited]:
@@ -83,10 +82,10 @@ def certain(search: Search, setting: Setting, rivals: list[Visited]) -> Bool[np.
     assert search.at is not None
     library, criterion, at = setting.library, setting.criterion, search.at
     needed = np.array([all(i in v.active for v in rivals) for i in at.active], bool)
-    lin = select.tangent(setting.problem, library, at)
+    fast, everything = select.saturated(setting.problem, library, at), np.arange(len(library.net))
+    lin = select.tangent(setting.problem, library, at, fast)
     if lin is None:
         return needed & False
-    fast, everything = select.saturated(setting.problem, library, at), np.arange(len(library.net))
     _, rss = lin.residual(everything)
     for n, i in enumerate(at.active):
         if needed[n] and i not in fast:

@@ -27,6 +27,9 @@ HOPELESS = 1e4  # a drop is refitted even if its prediction is worse: a fast equ
 REFITS = 12  # moves beyond the drops tried per polish
 
 
+Task = tuple[Chosen, dict[int, float] | None]  # a set to refit, and what the linear problem cannot propose
+
+
 class Setting(NamedTuple):
     """What a search works on; follows from the data, the noise and the laws."""
 
@@ -73,6 +76,7 @@ class Search:
     score: float = np.inf
     rounds: tuple[tuple[int, ...], ...] = ()  # sets met by elimination
     visited: tuple[Visited, ...] = ()
+    tried: tuple[tuple[int, ...], ...] = ()  # sets that need not be attempted again
     solves: int = 0
     failed: int = 0
 
@@ -128,23 +132,20 @@ def _round(search: Search, setting: Setting) -> Search:
 
 def _polish(search: Search, setting: Setting) -> Search:
     """Refit neighbouring sets until one is better; done when none is."""
-    library, at = setting.library, search.at
-    assert at is not None
-    lin = select.tangent(setting.problem, library, at)
+    assert search.at is not None
+    fast = select.saturated(setting.problem, setting.library, search.at)
+    lin = select.tangent(setting.problem, setting.library, search.at, fast)
     if lin is None:
         return dataclasses.replace(search, stage="done")
-    fast, known = select.saturated(setting.problem, library, at), {tuple(map(int, v.active)) for v in search.visited}
-    plain = [(chosen, None) for chosen in _worth_trying(search, setting, lin)]
-    for chosen, given in plain + simpler_equilibria(setting, at, fast):
-        if tuple(map(int, chosen)) in known:
-            continue
+    plain: list[Task] = [(chosen, None) for chosen in _worth_trying(search, setting, lin, fast)]
+    for chosen, given in plain + simpler_equilibria(setting, search.at, fast):
         search, other = attempt(search, setting, chosen, lin, fast, given=given)
         if other is not None and search.at is other:
             return search
     return dataclasses.replace(search, stage="done")
 
 
-def simpler_equilibria(setting: Setting, at: Fitted, fast: Chosen) -> list[tuple[Chosen, dict[int, float] | None]]:
+def simpler_equilibria(setting: Setting, at: Fitted, fast: Chosen) -> list[Task]:
     """Fast pairs replaced by pairs with fewer spectators: no worse a fit can be simpler."""
     library = setting.library
     cost = setting.criterion.cost(library, at.active)
@@ -164,12 +165,16 @@ def attempt(
     """Refit `chosen` unless a few runs rule out that it scores within `slack` of the best, and remember it."""
     library, criterion, at = setting.library, setting.criterion, search.at
     assert at is not None
+    name = tuple(map(int, chosen))
+    if name in search.tried:
+        return search, None
+    search = dataclasses.replace(search, tried=(*search.tried, name))
     target = criterion.reach(library, at, chosen, slack)
     small, smaller = setting.screen()
     if smaller:
         some = setting.runs
         chi2 = chi2_at(small.problem, library.take(at.active), at.k, at.phi, at.c0[some])
-        allowed = chi2 + (target - at.chi2) + criterion.variance(at.chi2)
+        allowed = chi2 + (target - at.chi2) + 0.5 * criterion.price * criterion.variance(at.chi2)
         here = dataclasses.replace(at, c0=at.c0[some])
         tried = select.refit(small.problem, library, chosen, here, lin, fast, allowed, given)
         if tried is None or tried.chi2 > allowed:
@@ -184,19 +189,32 @@ def attempt(
     return _counted(_remember(search, other, setting), other), other
 
 
+def attempt_from(
+    search: Search, setting: Setting, chosen: Chosen, given: dict[int, float] | None, slack: float
+) -> Search:
+    """`attempt` with the linear problem made afresh at the best mechanism."""
+    assert search.at is not None
+    fast = select.saturated(setting.problem, setting.library, search.at)
+    lin = select.tangent(setting.problem, setting.library, search.at, fast)
+    if lin is None:
+        return search
+    return attempt(search, setting, chosen, lin, fast, slack, given)[0]
+
+
 def _failure(at: Fitted, runs: int) -> Fitted:
     """Stands for a fit whose start could not be integrated."""
     return dataclasses.replace(at, solves=runs, failed=runs)
 
 
-def _worth_trying(search: Search, setting: Setting, lin: Compressed) -> list[Chosen]:
+def _worth_trying(search: Search, setting: Setting, lin: Compressed, fast: Chosen) -> list[Chosen]:
     """Drops first, even where the linear problem advises against them; then what it finds promising."""
     assert search.at is not None
     moves = select.moves(setting.library, search.at, lin, setting.criterion, setting.keep)
     size = len(search.at.active)
     drops = [m.chosen for m in moves if len(m.chosen) < size and m.predicted < HOPELESS]
+    lost = frozenset(map(int, fast))
     others = [m.chosen for m in moves if len(m.chosen) >= size and m.predicted < PROMISING]
-    return drops + others[:REFITS]
+    return drops + [c for c in others if lost <= set(map(int, c))][:REFITS]
 
 
 def _remember(search: Search, at: Fitted, setting: Setting) -> Search:

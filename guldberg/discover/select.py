@@ -69,14 +69,24 @@ class Move:
     predicted: float
 
 
-def tangent(problem: Problem, library: Library, at: Fitted) -> linear.Compressed | None:
-    """The linear problem over the whole library at a fitted point: min |Q k - y|^2 is chi2 to first order."""
+def tangent(problem: Problem, library: Library, at: Fitted, fast: Chosen | None = None) -> linear.Compressed | None:
+    """The linear problem over the whole library at a fitted point: min |Q k - y|^2 is chi2 to first order.
+
+    The constants of `fast` reactions are no columns of it (theirs are zero): what the data do say about them, their
+    ratios, is projected out like the initial amounts.
+    """
     k = at.dense(len(library.net))
     here = linearise(problem, library, k, at.phi, at.c0)
     if here is None:
         return None
-    target, basis = here.by_k @ k - here.residual, np.linalg.qr(here.by_phi)[0]
-    return linear.compress(here.by_k - basis @ (basis.T @ here.by_k), target - basis @ (basis.T @ target))
+    held = np.zeros(0, int) if fast is None else fast
+    slow = np.setdiff1d(np.arange(len(k)), held)
+    nuisance = np.hstack([here.by_phi, here.by_k[:, held] * k[held]])
+    basis, felt, _ = np.linalg.svd(nuisance, full_matrices=False)
+    basis = basis[:, felt > 1.0]  # a factor e in the constants changes chi2 by more than one
+    columns, target = np.zeros_like(here.by_k), here.by_k[:, slow] @ k[slow] - here.residual
+    columns[:, slow] = here.by_k[:, slow]
+    return linear.compress(columns - basis @ (basis.T @ columns), target - basis @ (basis.T @ target))
 
 
 def saturated(problem: Problem, library: Library, at: Fitted) -> Chosen:
@@ -120,14 +130,16 @@ def eliminate(
     problem: Problem, library: Library, at: Fitted, criterion: Criterion, keep: frozenset[int]
 ) -> Fitted | None:
     """One round of L0 Gauss-Newton: the better of the sets left with and without the fast reactions protected."""
-    lin = tangent(problem, library, at)
-    if lin is None:
-        return None
     price, fast = criterion.price * criterion.variance(at.chi2), saturated(problem, library, at)
-    protected = {keep, keep | frozenset(map(int, fast))}
-    sets = {tuple(map(int, linear.eliminate(lin, price, kept))) for kept in protected}
-    fits = [refit(problem, library, np.array(chosen, int), at, lin, fast) for chosen in sorted(sets)]
-    return min((f for f in fits if f is not None), key=lambda f: criterion(library, f), default=None)
+    fits: dict[tuple[int, ...], Fitted | None] = {}
+    for held in {tuple(fast), ()}:
+        lin = tangent(problem, library, at, np.array(held, int))
+        if lin is not None:
+            chosen = linear.eliminate(lin, price, keep | frozenset(map(int, held)))
+            if tuple(chosen) not in fits:
+                fits[tuple(chosen)] = refit(problem, library, chosen, at, lin, np.array(held, int))
+    done = [f for f in fits.values() if f is not None]
+    return min(done, key=lambda f: (criterion(library, f), len(f.active)), default=None)
 
 
 def moves(

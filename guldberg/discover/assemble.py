@@ -1,0 +1,275 @@
+"""From a finished search or regression to what the user takes home: steps, curves, rivals and warnings."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from guldberg import stiff
+from guldberg.discover import intervals, regression, rivals
+from guldberg.discover.library import Library
+from guldberg.discover.problem import Problem, natural, prepare
+from guldberg.discover.refine import HIGHEST, LOWEST, Fitted
+from guldberg.discover.result import (
+    Candidate,
+    Discovered,
+    Estimate,
+    Fit,
+    PathPoint,
+    Rival,
+    RunFit,
+    Step,
+)
+from guldberg.discover.search import Search, Setting, Visited
+from guldberg.experiments import Experiments
+from guldberg.network import equation
+
+CURVE_POINTS = 120  # per run, beside the measured times
+POOR = 1.35  # chi2 per degree of freedom that calls for a warning
+
+
+def from_search(
+    setting: Setting, search: Search, estimates: tuple[Estimate, ...], solves: int, failed: int
+) -> Discovered:
+    """The mechanism fitted to concentrations; constants without an interval yet are told as flat."""
+    assert search.at is not None
+    data, problem, library, at = setting.data, setting.problem, setting.library, search.at
+    open_ = tuple(Estimate(float(v), None, None) for v in np.concatenate([at.k, at.phi])[len(estimates) :])
+    every = (*estimates, *open_)
+    others = rivals.within_margin(search, setting)
+    sure = rivals.certain(search, setting, others)
+    chosen = library.take(at.active)
+    runs, flux = _run_fits(data, problem, chosen, at)
+    parameters = len(at.k) + len(at.phi) + int(problem.free.sum())
+    rise = intervals.threshold(problem.points, parameters, at.chi2, setting.criterion.noise_known)
+    names = _names(chosen, data.species)
+    return Discovered(
+        data=data,
+        steps=_steps(chosen, every[: len(at.k)], flux, sure),
+        laws=search.laws,
+        library=len(library.net),
+        fit=Fit(
+            kind="concentrations",
+            chi2=at.chi2,
+            points=problem.points,
+            parameters=parameters,
+            score=search.score,
+            sd=_typical_sd(problem),
+            sd_given=setting.criterion.noise_known,
+            scales=dict(zip(problem.groups, every[len(at.k) :], strict=True)),
+            runs=runs,
+            solves=solves,
+            failed_solves=failed,
+        ),
+        alternatives=tuple(_rival(v, search, library, data.species) for v in others),
+        combinations=tuple(intervals.combinations(at, names, rise, list(every))),
+        path=_path(search.visited),
+        candidates=(),
+        warnings=tuple(_warnings(setting, search, every, parameters)),
+    )
+
+
+def from_derivatives(
+    data: Experiments, library: Library, laws: Int[np.ndarray, "laws species"], keep: frozenset[int]
+) -> Discovered:
+    """The mechanism fitted to measured derivatives; the curves are its simulation from each run's first row."""
+    rows = regression.slopes(data)
+    best = regression.fit(rows, library, keep)
+    chosen, half = library.take(best.active), regression.half_width(best)
+    estimates = tuple(_wald(k, half * se) for k, se in zip(best.k, best.se, strict=True))
+    names, warnings = _names(library, data.species), []
+    candidates: list[Candidate] = []
+    try:
+        sigma = regression.standard_deviation(best, rows, library)
+        candidates = regression.certificate(rows, library, sigma, names)
+    except ValueError as error:
+        warnings.append(f"{error}: no reaction can be called certain; vary the initial states more")
+    status = {c.equation: c.certainty == "certain" for c in candidates}
+    sure = np.array([status.get(names[i], False) for i in best.active], bool)
+    problem = prepare(data, np.maximum(_range(data), 1e-300))
+    at = Fitted(best.active, best.k, np.ones(len(problem.groups)), problem.initial, np.nan, np.zeros((0, 0)))
+    runs, flux = _run_fits(data, problem, chosen, at)
+    return Discovered(
+        data=data,
+        steps=_steps(chosen, estimates, flux, sure),
+        laws=laws,
+        library=len(library.net),
+        fit=Fit(
+            kind="derivatives",
+            chi2=best.chi2 / max(best.noise, 1e-300) ** 2,
+            points=best.points,
+            parameters=len(best.active),
+            score=0.0 if best.chi2 == 0 else float(best.points * np.log(best.chi2 / best.points)),
+            sd=np.full(len(data.species), best.noise),
+            sd_given=False,
+            scales={},
+            runs=runs,
+            solves=len(data.runs),
+            failed_solves=0,
+        ),
+        alternatives=tuple(_linear_rival(best, rival, library, data.species) for rival in best.rivals),
+        combinations=(),
+        path=tuple(
+            PathPoint(size, chi2 / best.noise**2, _path_score(chi2, size, best.points)) for size, chi2 in best.path
+        ),
+        candidates=tuple(candidates),
+        warnings=tuple(warnings),
+    )
+
+
+def noise_factor(setting: Setting, at: Fitted) -> Float[np.ndarray, "species"]:
+    """By how much the residuals of each species exceed the noise assumed, degrees of freedom shared evenly."""
+    problem = setting.problem
+    _, residuals = _simulate(problem, setting.library.take(at.active), at)
+    seen = problem.weights > 0
+    used = (len(at.k) + int(problem.free.sum())) / max(problem.points, 1)
+    mean = (residuals**2).sum(axis=0) / np.maximum(seen.sum(axis=0) * max(1 - used, 0.2), 1)
+    return np.where(seen.any(axis=0) & (mean > 0), np.sqrt(np.maximum(mean, 1e-20)), 1.0)
+
+
+def _simulate(problem: Problem, chosen: Library, at: Fitted) -> tuple[np.ndarray, np.ndarray]:
+    """(values, weighted residuals) at the measured times."""
+    factor = np.append(at.phi, 1.0)[problem.group]
+    reactions = stiff.directed(chosen.reactants, chosen.products)
+    k = factor[:, None] * at.k
+    options = {"rtol": problem.rtol, "atol": problem.atol, "sensitivities": False}
+    values = stiff.solve(reactions, k, at.c0, problem.times, **options).values
+    return values, (values - problem.values) * problem.weights
+
+
+def _run_fits(
+    data: Experiments, problem: Problem, chosen: Library, at: Fitted
+) -> tuple[tuple[RunFit, ...], Float[np.ndarray, "reactions"]]:
+    """Curves and residuals of every run, and the mean rate of each directed reaction over all curves."""
+    factor = np.append(at.phi, 1.0)[problem.group]
+    reactions = stiff.directed(chosen.reactants, chosen.products)
+    times = [_dense(run.times) for run in data.runs]
+    options = {"rtol": problem.rtol, "atol": problem.atol, "sensitivities": False}
+    curves = stiff.solve(reactions, factor[:, None] * at.k, at.c0, times, **options).values
+    _, residuals = _simulate(problem, chosen, at)
+    out, first, rates = [], 0, []
+    for e, run in enumerate(data.runs):
+        curve = curves[first : first + len(times[e])]
+        first += len(times[e])
+        rows = slice(problem.offsets[e], problem.offsets[e + 1])
+        shown = np.where(problem.weights[rows] > 0, -residuals[rows], np.nan)
+        free = tuple(bool(f) for f in problem.free[e])
+        out.append(RunFit(run.name, at.c0[e], free, shown, times[e], curve))
+        rates.append((factor[e] * at.k * regression.monomials(np.maximum(curve, 0.0), chosen.reactants)).mean(axis=0))
+    return tuple(out), np.nanmean(rates, axis=0) if len(at.k) else np.zeros(0)
+
+
+def _dense(times: Float[np.ndarray, "times"]) -> Float[np.ndarray, "dense"]:
+    """Measured times and evenly spaced ones between; spaced by a factor where the measured ones are."""
+    if len(times) < 2:
+        return times
+    start, end = times[1] - times[0], times[-1] - times[0]
+    logarithmic = end / start > 1e3
+    inner = np.geomspace(start / 10, end, CURVE_POINTS) if logarithmic else np.linspace(0, end, CURVE_POINTS)
+    return np.union1d(times, times[0] + inner[inner < end])
+
+
+def _steps(
+    chosen: Library,
+    estimates: tuple[Estimate, ...],
+    rates: Float[np.ndarray, "reactions"],
+    sure: Bool[np.ndarray, "reactions"],
+) -> tuple[Step, ...]:
+    """Directed reactions paired with their reverses; the way that runs faster on average is written forward."""
+    where = chosen.index()
+    back = [
+        where.get((b.astype(np.int64).tobytes(), a.astype(np.int64).tobytes())) for a, b in zip(*chosen, strict=True)
+    ]
+    steps = []
+    for i, j in enumerate(back):
+        if j is not None and (rates[j], -j) > (rates[i], -i):
+            continue
+        flux = abs(rates[i] - (0.0 if j is None else rates[j]))
+        certain = bool(sure[i]) and (j is None or bool(sure[j]))
+        reverse = None if j is None else estimates[j]
+        reactants, products = tuple(map(int, chosen.reactants[i])), tuple(map(int, chosen.products[i]))
+        verdict = "certain" if certain else "possible"
+        steps.append(Step(reactants, products, estimates[i], reverse, float(flux), verdict))
+    return tuple(sorted(steps, key=lambda s: (sum(s.reactants), [-n for n in s.reactants], [-n for n in s.products])))
+
+
+def _rival(other: Visited, search: Search, library: Library, species: tuple[str, ...]) -> Rival:
+    assert search.at is not None
+    names, best = _names(library, species), set(map(int, search.at.active))
+    chosen = set(map(int, other.active))
+    return Rival(
+        gained=tuple(names[i] for i in sorted(chosen - best)),
+        lost=tuple(names[i] for i in sorted(best - chosen)),
+        equations=tuple(names[i] for i in other.active),
+        constants=tuple(map(float, other.k)),
+        delta=float(other.score - search.score),
+        chi2=float(other.chi2),
+    )
+
+
+def _linear_rival(best: regression.Regression, rival, library: Library, species: tuple[str, ...]) -> Rival:
+    active, k, delta = rival
+    names = _names(library, species)
+    gained, lost = np.setdiff1d(active, best.active), np.setdiff1d(best.active, active)
+    equations = tuple(names[i] for i in active)
+    chi2 = best.chi2 / max(best.noise, 1e-300) ** 2 + delta
+    return Rival(
+        tuple(names[i] for i in gained), tuple(names[i] for i in lost), equations, tuple(map(float, k)), delta, chi2
+    )
+
+
+def _names(library: Library, species: tuple[str, ...]) -> list[str]:
+    return [equation(a, b, species) for a, b in zip(library.reactants, library.products, strict=True)]
+
+
+def _path(visited: tuple[Visited, ...]) -> tuple[PathPoint, ...]:
+    best: dict[int, Visited] = {}
+    for v in visited:
+        if len(v.active) not in best or v.score < best[len(v.active)].score:
+            best[len(v.active)] = v
+    return tuple(PathPoint(size, float(best[size].chi2), float(best[size].score)) for size in sorted(best))
+
+
+def _path_point(best: regression.Regression, size: int, chi2: float) -> PathPoint:
+    n = best.points
+    score = float(n * np.log(max(chi2, 1e-300) / n) + 2 * np.log(n) * size)
+    return PathPoint(size, float(chi2 / max(best.noise, 1e-300) ** 2), score)
+
+
+def _wald(k: float, half: float) -> Estimate:
+    low = float(k - half)
+    return Estimate(float(k), low if low > 0 else None, float(k + half))
+
+
+def _typical_sd(problem: Problem) -> Float[np.ndarray, "species"]:
+    with np.errstate(divide="ignore"):
+        sd = np.where(problem.weights > 0, 1.0 / problem.weights, np.nan)
+    out = np.full(sd.shape[1], np.nan)
+    seen = np.isfinite(sd).any(axis=0)
+    out[seen] = np.nanmedian(sd[:, seen], axis=0)
+    return out
+
+
+def _range(data: Experiments) -> Float[np.ndarray, "species"]:
+    return np.nanmax([np.nanmax(np.abs(np.nan_to_num(run.values)), axis=0) for run in data.runs], axis=0)
+
+
+def _warnings(setting: Setting, search: Search, estimates: tuple[Estimate, ...], parameters: int) -> list[str]:
+    """What a reader must know before believing the mechanism."""
+    assert search.at is not None
+    at, out = search.at, []
+    freedom = max(setting.problem.points - parameters, 1)
+    if setting.criterion.noise_known and at.chi2 / freedom > POOR:
+        ratio = at.chi2 / freedom
+        out.append(
+            f"chi2 is {ratio:.2g} per degree of freedom: no mechanism of the library fits within the given noise, "
+            "or the standard deviations are too small"
+        )
+    bounds = np.log(at.k / natural(setting.problem, setting.library.take(at.active)))
+    names = _names(setting.library.take(at.active), setting.data.species)
+    for name, x in zip(names, bounds, strict=True):
+        if x > HIGHEST - 0.1 or x < LOWEST + 0.1:
+            out.append(f"the constant of {name} ran to the bound of the search: only a limit of it is known")
+    if setting.problem.points < 3 * parameters:
+        out.append(f"{setting.problem.points} measurements for {parameters} parameters: expect wide intervals")
+    return out

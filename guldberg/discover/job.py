@@ -1,0 +1,281 @@
+"""Job 1: from measured runs to a mechanism.
+
+noise -> laws -> library -> start -> eliminate -> polish -> rivals -> intervals; with measured derivatives, one linear
+problem instead of the search. Each stage is a step or several of the job, and a public function of its own module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from guldberg.discover import assemble, intervals, laws, noise, rivals, search
+from guldberg.discover.library import Library, build, direction
+from guldberg.discover.problem import prepare
+from guldberg.discover.refine import Fitted
+from guldberg.discover.result import Discovered, Estimate
+from guldberg.discover.search import Search, Setting, Visited
+from guldberg.discover.select import Criterion
+from guldberg.errors import InputError
+from guldberg.experiments import Experiments
+from guldberg.learn.fit import Metrics, run
+from guldberg.network import equation
+
+TRUSTED = 1.6  # residuals larger than the estimated noise by more than this are misfit, not noise
+SUSPICIOUS = 1.35  # chi2 / n above which a fit is poor enough to doubt the laws it was found under
+REESTIMATE = 1.8  # noise is estimated anew from the residuals if that changes its ratio of two species by more
+REESTIMATES = 3
+RIVALS_PER_STEP = 3
+RESTARTS = 4  # of the search from a better mechanism met among its rivals
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a user may say about the mechanism; complexes are rows of molecule numbers."""
+
+    max_order: int = 2
+    catalysts: bool = True
+    require: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()  # (reactants, products)
+    forbid: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
+    laws: tuple[tuple[int, ...], ...] = ()  # given instead of sought
+    derivatives: bool = True  # use measured derivatives where the data have them
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Where the job stands."""
+
+    seed: int
+    stage: str = "noise"
+    sd: Float[np.ndarray, "species"] | None = None
+    pending: tuple[Int[np.ndarray, "laws species"], ...] = ()  # law hypotheses still to be searched
+    weakened: bool = False  # hypotheses with one law fewer have been added
+    current: Search | None = None
+    best: Search | None = None
+    reestimates: int = 0
+    restarts: int = 0
+    tasks: tuple[tuple[Int[np.ndarray, "_"], dict[int, float] | None], ...] | None = None
+    estimates: tuple[Estimate, ...] = ()
+    solves: int = 0
+    failed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Discovery:
+    """The job: `learn.fit.run(Discovery(data), seed)` gives a `Discovered`."""
+
+    data: Experiments
+    options: Options = Options()
+    state_types = (State, Search, Fitted, Visited, Estimate)
+
+    def init(self, seed: int = 0) -> State:
+        """The method is deterministic: the seed is recorded and changes nothing."""
+        return State(seed)
+
+    def step(self, state: State) -> tuple[State, Metrics]:
+        """The next unit of work."""
+        after = getattr(self, f"_{state.stage}")(state)
+        return after, self._metrics(after)
+
+    def done(self, state: State) -> bool:
+        """Whether the State is final."""
+        return state.stage == "done"
+
+    def result(self, state: State) -> Discovered:
+        """The mechanism with everything known of it; ValueError before a first mechanism was fitted."""
+        if self._linear:
+            return self._regression(state)
+        best = state.best or state.current
+        if best is None or best.at is None:
+            raise ValueError("no mechanism has been fitted yet")
+        return assemble.from_search(self._setting(state, best.laws), best, state.estimates, state.solves, state.failed)
+
+    def _regression(self, state: State) -> Discovered:
+        if not state.pending:
+            raise ValueError("no mechanism has been fitted yet")
+        library = self._library(state.pending[0])
+        keep = required(self.options, library, self.data.species)
+        return assemble.from_derivatives(self.data, library, state.pending[0], keep)
+
+    # stages
+
+    def _noise(self, state: State) -> State:
+        """The noise of each species, and the laws that may hold."""
+        sd = noise.estimate(self.data)
+        spans = np.nanmax([np.ptp(np.nan_to_num(run.values), axis=0) for run in self.data.runs], axis=0)
+        sd = np.where(np.isfinite(sd) & (sd > 0), sd, np.where(spans > 0, 0.03 * spans, 1.0))
+        pending = tuple(self._hypotheses(sd))
+        if self._linear:
+            return dataclasses.replace(state, sd=sd, pending=pending, stage="done")
+        return dataclasses.replace(state, sd=sd, pending=pending, stage="laws")
+
+    def _laws(self, state: State) -> State:
+        """Take up the next set of laws, or go on with the best mechanism found under any."""
+        if state.pending:
+            following = Search(state.pending[0], "start")
+            return dataclasses.replace(state, pending=state.pending[1:], current=following, stage="search")
+        assert state.sd is not None
+        poor = state.best is None or state.best.at is None or self._misfit(state, state.best) > SUSPICIOUS
+        if poor and not state.weakened and not self.options.laws:
+            fewer = tuple(laws.weaker(self.data, self._noise_for_laws(state.sd), most=3))
+            return dataclasses.replace(state, pending=fewer, weakened=True)
+        if state.best is None or state.best.at is None:
+            raise ValueError("no candidate mechanism could be integrated: check units and time scale of the data")
+        return dataclasses.replace(state, stage="rivals")
+
+    def _search(self, state: State) -> State:
+        """One step of the search under the current laws; at its end the noise is judged by the residuals."""
+        assert state.current is not None
+        after = search.step(state.current, self._setting(state, state.current.laws))
+        state = dataclasses.replace(state, current=after)
+        if after.stage != "done":
+            return state
+        if after.at is not None and not self._noise_known and state.reestimates < REESTIMATES and state.best is None:
+            sd = self._from_residuals(state, after)
+            if sd is not None:
+                again = dataclasses.replace(after, stage="eliminate", score=np.inf, rounds=(), visited=(), tried=())
+                return dataclasses.replace(state, sd=sd, current=again, reestimates=state.reestimates + 1)
+        better = after.at is not None and (state.best is None or after.score < state.best.score)
+        best = after if better else state.best
+        return self._counted(dataclasses.replace(state, best=best, current=None, stage="laws"), after)
+
+    def _rivals(self, state: State) -> State:
+        """Refit a few of the mechanisms that may do as well; start over from one that does better."""
+        assert state.best is not None
+        setting, best = self._setting(state, state.best.laws), state.best
+        todo = tuple(rivals.tasks(best, setting)) if state.tasks is None else state.tasks
+        margin, before = setting.criterion.price, best.at
+        for chosen, given in todo[:RIVALS_PER_STEP]:
+            best = search.attempt_from(best, setting, chosen, given, margin)
+        if best.at is not before and state.restarts < RESTARTS:
+            again = dataclasses.replace(best, stage="polish")
+            return dataclasses.replace(
+                state, current=again, best=None, tasks=None, restarts=state.restarts + 1, stage="search"
+            )
+        state = dataclasses.replace(state, best=best, tasks=todo[RIVALS_PER_STEP:])
+        return state if state.tasks else dataclasses.replace(state, stage="intervals", estimates=())
+
+    def _intervals(self, state: State) -> State:
+        """The interval of one more constant."""
+        assert state.best is not None and state.best.at is not None
+        at, index = state.best.at, len(state.estimates)
+        if index == len(at.k) + len(at.phi):
+            return self._counted(dataclasses.replace(state, stage="done"), state.best)
+        setting = self._setting(state, state.best.laws)
+        parameters = len(at.k) + len(at.phi) + int(setting.problem.free.sum())
+        rise = intervals.threshold(setting.problem.points, parameters, at.chi2, self._noise_known)
+        estimate, better = intervals.interval(setting.problem, setting.library, at, index, rise)
+        if at.chi2 - better.chi2 > 0.05 * rise and state.restarts < RESTARTS:  # the profile found a lower valley
+            best = dataclasses.replace(state.best, at=better, score=setting.criterion(setting.library, better))
+            return dataclasses.replace(state, best=best, estimates=(), restarts=state.restarts + 1)
+        return dataclasses.replace(state, estimates=(*state.estimates, estimate))
+
+    # what a stage works on
+
+    @property
+    def _linear(self) -> bool:
+        return self.options.derivatives and self.data.has_derivatives
+
+    @property
+    def _noise_known(self) -> bool:
+        return all(np.isfinite(run.sd[np.isfinite(run.values)]).all() for run in self.data.runs)
+
+    def _hypotheses(self, sd: Float[np.ndarray, "species"]) -> list[Int[np.ndarray, "laws species"]]:
+        if self.options.laws:
+            return [np.array(self.options.laws, int).reshape(-1, len(self.data.species))]
+        return laws.hypotheses(self.data, self._noise_for_laws(sd))
+
+    def _noise_for_laws(self, sd: Float[np.ndarray, "species"]) -> Float[np.ndarray, "species"]:
+        """Given standard deviations (their median) before estimated ones."""
+        given = np.vstack([np.where(run.sd > 0, run.sd, np.nan) for run in self.data.runs])
+        known = np.isfinite(given).any(axis=0)
+        median = np.nanmedian(np.where(known, given, 1.0), axis=0)
+        return np.where(known, median, sd)
+
+    def _library(self, conserved: Int[np.ndarray, "laws species"]) -> Library:
+        return library_for(self.options, len(self.data.species), conserved.tobytes(), len(conserved))
+
+    def _setting(self, state: State, conserved: Int[np.ndarray, "laws species"]) -> Setting:
+        assert state.sd is not None
+        problem = prepare(self.data, state.sd)
+        library = self._library(conserved)
+        criterion = Criterion(problem.points, self._noise_known)
+        return Setting(self.data, problem, library, criterion, required(self.options, library, self.data.species))
+
+    def _misfit(self, state: State, found: Search) -> float:
+        assert found.at is not None and state.sd is not None
+        return found.at.chi2 / prepare(self.data, state.sd).points
+
+    def _from_residuals(self, state: State, found: Search) -> Float[np.ndarray, "species"] | None:
+        """The noise of each species by the residuals; None if the species compare as thought, or the fit is bad.
+
+        A factor common to all species changes nothing: the criterion and the intervals estimate it anyway.
+        """
+        assert found.at is not None and state.sd is not None
+        factor = assemble.noise_factor(self._setting(state, found.laws), found.at)
+        uneven = factor.max() / factor.min() > REESTIMATE
+        return state.sd * factor if uneven and factor.max() < TRUSTED else None
+
+    @staticmethod
+    def _counted(state: State, found: Search) -> State:
+        return dataclasses.replace(state, solves=state.solves + found.solves, failed=state.failed + found.failed)
+
+    def _metrics(self, state: State) -> Metrics:
+        """For the reader: stage in words, how far, and the best mechanism so far."""
+        found = state.current or state.best
+        words = {
+            "noise": "noise and conservation laws",
+            "laws": "conservation laws",
+            "search": f"search: {found.stage}" if found else "search",
+            "rivals": "rival mechanisms",
+            "intervals": "95 % intervals",
+            "done": "done",
+        }
+        metrics: dict[str, float | str] = {"stage": words[state.stage], "progress": _progress(state)}
+        if found is not None and found.at is not None:
+            metrics |= {"reactions": len(found.at.active), "chi2": found.at.chi2, "score": found.score}
+            metrics |= {"solves": state.solves + found.solves, "failed": state.failed + found.failed}
+        return metrics
+
+
+def _progress(state: State) -> float:
+    """A rough share of the work done."""
+    if state.stage == "intervals" and state.best is not None and state.best.at is not None:
+        return 0.7 + 0.3 * len(state.estimates) / max(len(state.best.at.k), 1)
+    inside = {"start": 0.05, "screen": 0.15, "eliminate": 0.3, "polish": 0.45, "done": 0.5}
+    if state.stage == "search" and state.current is not None:
+        return inside[state.current.stage]
+    return {"noise": 0.0, "laws": 0.04, "rivals": 0.55, "done": 1.0}[state.stage]
+
+
+@functools.lru_cache(maxsize=16)
+def library_for(options: Options, species: int, conserved: bytes, count: int) -> Library:
+    """The library under some laws, with what the user requires and without what the user forbids."""
+    matrix = np.frombuffer(conserved, int).reshape(count, species)
+    everything = build(matrix, species, max_order=options.max_order, catalysts=options.catalysts)
+    forbidden = {direction(np.array(a), np.array(b)) for a, b in options.forbid}
+    keys = [direction(a, b) for a, b in zip(everything.reactants, everything.products, strict=True)]
+    kept = everything.take([i for i, name in enumerate(keys) if name not in forbidden])
+    extra = [(a, b) for a, b in options.require if direction(np.array(a), np.array(b)) not in set(keys)]
+    if not extra:
+        return kept
+    more = (np.array([pair[side] for pair in extra], int) for side in (0, 1))
+    return Library(*(np.vstack([old, new]) for old, new in zip(kept, more, strict=True)))
+
+
+def required(options: Options, library: Library, species: tuple[str, ...]) -> frozenset[int]:
+    """Where the required reactions stand in the library."""
+    where = {direction(a, b): i for i, (a, b) in enumerate(zip(library.reactants, library.products, strict=True))}
+    both = set(options.require) & set(options.forbid)
+    if both:
+        a, b = sorted(both)[0]
+        raise InputError(f"{equation(a, b, species)} is both required and forbidden")
+    return frozenset(where[direction(np.array(a), np.array(b))] for a, b in options.require)
+
+
+def discover(data: Experiments, options: Options | None = None, *, seed: int = 0) -> Discovered:
+    """Learn the mechanism behind measured runs: the whole job in one call."""
+    return run(Discovery(data, options or Options()), seed)
