@@ -34,15 +34,12 @@ def tasks(search: Search, setting: Setting) -> list[Task]:
     others = (j for j in range(len(everything)) if j not in inside)
     sets += [linear.eliminate(lin, price, held | {j}, np.union1d(at.active, [j])) for j in others]
     _, rss = lin.residual(at.active)
-    predicted = {}
+    cost, predicted = criterion.cost(library, at.active), {}
     for chosen in sets:
         gain = (rss - lin.residual(chosen)[1]) / criterion.variance(at.chi2)
         if set(map(int, chosen)) > inside and gain < 0.5 * WORTH_ADDING:
             continue
- (lin.residual(chosen)[1] - rss) / criterion.variance(at.chi2)
-        predicted[tuple(map(int, chosen))] = (
-            change + criterion.cost(library, chosen) - criterion.cost(library, at.active)
-        )
+        predicted[tuple(map(int, chosen))] = criterion.cost(library, chosen) - cost - gain
     near = [c for c in sorted(predicted, key=lambda c: (predicted[c], c)) if predicted[c] < criterion.price + NEAR]
     drops = [at.active[at.active != i] for i in fast if int(i) not in setting.keep]
     plain: list[Task] = [(np.array(c, int), None) for c in [*near[:MOST], *map(tuple, drops)] if c not in search.tried]
