@@ -1,21 +1,24 @@
 # Every target makes .venv from the lock file by itself; nothing but Python >= 3.11, make and pip is needed.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
+DIST ?= dist
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench docs wheel lock clean
+.PHONY: help demo test test-all lint bench docs wheel clean
 
 help:
-	@echo "make demo      discover two mechanisms from data shipped here, and write the report"
+	@echo "make demo      discover two mechanisms from data that come with guldberg, and write their reports"
 	@echo "make test      the tests (make test-all adds the slow ones)"
 	@echo "make lint      ruff, pyright and the import floors"
 	@echo "make bench     the measured figures of docs/reproduction.md"
-	@echo "make docs      check that every documented example runs"
-	@echo "make wheel     build the wheel into dist/"
+	@echo "make docs      run every example of the README, of docs/ and of examples/; draw the README's picture"
+	@echo "make wheel     build the wheel into $(DIST)/"
+	@echo
+	@echo "PYTHON=/path/to/python3.12 picks the interpreter, VENV=.venv-3.12 the folder of the environment."
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml tools/venv.sh
 	@sh tools/venv.sh "$(PYTHON)" "$(VENV)" && touch $@
 
 demo: $(READY)
@@ -30,17 +33,18 @@ test-all: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/basedpyright
-	$(BIN)/lint-imports
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 docs: $(READY)
-	$(BIN)/python -m pytest tests/test_docs.py
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_examples.py
+	$(BIN)/python examples/pictures.py
 
 wheel: $(READY)
-	$(BIN)/python -m hatchling build -t wheel
+	$(BIN)/python -m hatchling build -t wheel -d "$(DIST)"
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) $(DIST) build
