@@ -85,7 +85,7 @@ def prepare(data: Experiments, sd: Float[np.ndarray, "species"]) -> Problem:
         groups=groups,
         scale=scale,
         span=max(float(np.ptp(run.times)) for run in data.runs),
-        rtol=float(np.clip(3e-3 * relative, 1e-9, 1e-5)),
+        rtol=float(np.clip(1e-2 * relative, 1e-9, 1e-4)),
     )
 
 
@@ -116,7 +116,8 @@ def natural(problem: Problem, library: Library) -> Float[np.ndarray, "reactions"
 class Linear:
     """The trajectories linearised: residual r and Jacobians, weighted, initial amounts projected out."""
 
-    residual: Float[np.ndarray, "points"]
+    raw: Float[np.ndarray, "points"]  # residuals as they are
+    residual: Float[np.ndarray, "points"]  # and without their part in the initial amounts
     by_k: Float[np.ndarray, "points reactions"]  # d r / dk
     by_phi: Float[np.ndarray, "points groups"]  # d r / d ln phi
     chi2: float
@@ -138,7 +139,8 @@ def linearise(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray
     blocks = [_block(problem, e, k, factor[e], c0[e], initials, solution, residual) for e in range(len(problem.times))]
     r, by_k, by_phi, steps = (list(part) for part in zip(*blocks, strict=True))
     r, chi2 = np.concatenate(r), float((residual**2).sum())
-    return Linear(r, np.vstack(by_k), np.vstack(by_phi), chi2, max(chi2 - float(r @ r), 0.0), steps)
+    raw = residual[problem.weights > 0]
+    return Linear(raw, r, np.vstack(by_k), np.vstack(by_phi), chi2, max(chi2 - float(r @ r), 0.0), steps)
 
 
 def _factors(problem: Problem, phi: np.ndarray) -> Float[np.ndarray, "runs"]:
@@ -175,14 +177,23 @@ def _project(A: np.ndarray, B: np.ndarray, scale: np.ndarray) -> tuple[np.ndarra
     return B - Q @ inner, np.linalg.solve(R, inner) / size[:, None]
 
 
-def chi2_at(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray) -> float:
-    """chi2 without derivatives; infinite if a run could not be integrated."""
+def residuals_at(
+    problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray
+) -> Float[np.ndarray, "points"] | None:
+    """Weighted residuals in the order of `Linear.residual`, nothing projected out; None if a run failed."""
     reactions = stiff.directed(library.reactants, library.products)
     k = _factors(problem, phi)[:, None] * k
-    solution = stiff.solve(reactions, k, c0, problem.times, rtol=problem.rtol, atol=problem.atol, sensitivities=False)
+    options = {"rtol": problem.rtol, "atol": problem.atol, "sensitivities": False}
+    solution = stiff.solve(reactions, k, c0, problem.times, **options)
     if (solution.status < 0).any() or not np.isfinite(solution.values).all():
-        return np.inf
-    return float((((solution.values - problem.values) * problem.weights) ** 2).sum())
+        return None
+    return ((solution.values - problem.values) * problem.weights)[problem.weights > 0]
+
+
+def chi2_at(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray) -> float:
+    """chi2 without derivatives; infinite if a run could not be integrated."""
+    r = residuals_at(problem, library, k, phi, c0)
+    return np.inf if r is None else float(r @ r)
 
 
 def throughput(

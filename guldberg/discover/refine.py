@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from guldberg.discover.library import Library
-from guldberg.discover.problem import Linear, Problem, linearise, natural
+from guldberg.discover.problem import Linear, Problem, linearise, natural, residuals_at
 
 LOWEST, HIGHEST = -14.0, 22.0  # ln k in units of `natural`
 LARGEST_FACTOR = 7.0  # |ln phi|
 LONGEST_STEP = 2.5  # of ln k in one iteration
-LONGEST_REACH = 32.0  # how far a step may be lengthened along a valley
+PROBE = 0.25  # part of a step over which its curvature is measured
 TRIALS = 12  # of damping per iteration
-HOPE = 10.0  # how much more than the last expected gain a search may still bring
+HOPE = 10.0  # how much more than the last gain a search may still bring
 DECREMENT = 1e-3  # stop: expected gain of the next step, in units of the noise variance
 
 
@@ -56,7 +56,7 @@ def fit(
     """Minimise chi2 over the constants of `active` from `k`; None if not even the start can be integrated.
 
     `frozen` are positions in (ln k, ln phi) that stay where they are: what a profile likelihood needs. The search is
-    given up, where it stands, once ten times the expected gain would still not bring chi2 to `target`.
+    given up, where it stands, once ten times the last gain would still not bring chi2 to `target`.
     """
     phi = np.ones(len(problem.groups)) if phi is None else phi
     chosen = library.take(active)
@@ -70,20 +70,17 @@ def fit(
     here = _look(problem, chosen, theta, problem.initial.copy() if c0 is None else c0, count)
     if here is None:
         return None
-    reach, last = 1.0, np.zeros(len(theta))
+    curved = False
     for iteration in range(iterations):
-        noise = max(min(here.chi2 / problem.points, 1.0), 1e-30)
-        blocked = ~moving | ((theta <= low) & (here.g > 0)) | ((theta >= high) & (here.g < 0))
-        reach = min(2 * reach, LONGEST_REACH) if _same_direction(here.step(damping, blocked), last) else 1.0
-        there, damping, reach = _descend(
-            problem, chosen, here, damping, reach, blocked, (low, high), decrement * noise, count
-        )
+        least = decrement * max(min(here.chi2 / problem.points, 1.0), 1e-30)
+        blocked = ~moving | ((here.theta <= low) & (here.g > 0)) | ((here.theta >= high) & (here.g < 0))
+        there, damping, curved = _descend(problem, chosen, here, damping, curved, blocked, (low, high), least, count)
         if there is None:
             break
-        gain, last = here.chi2 - there.chi2, there.theta - here.theta
-        here, damping = there, max(damping / 6, 1e-9)
-        hopeless = iteration >= 4 and here.chi2 - HOPE * max(gain, here.expected(damping, blocked)) > target
-        if hopeless or gain < decrement * noise:
+        gain = here.chi2 - there.chi2
+        here = there
+        hopeless = iteration >= 4 and here.chi2 - HOPE * gain > target
+        if hopeless or gain < least:
             break
     return here.fitted(active, count, len(problem.times))
 
@@ -102,6 +99,8 @@ class _Point:
     theta: np.ndarray
     c0: np.ndarray
     linear: Linear
+    J: np.ndarray
+    raw: np.ndarray  # residuals, nothing projected out
     H: np.ndarray
     g: np.ndarray
 
@@ -111,12 +110,15 @@ class _Point:
 
     def step(self, damping: float, blocked: np.ndarray) -> np.ndarray:
         """Marquardt's damped step, no component longer than LONGEST_STEP."""
+        return np.clip(self.solve(self.g, damping, blocked), -LONGEST_STEP, LONGEST_STEP)
+
+    def solve(self, g: np.ndarray, damping: float, blocked: np.ndarray) -> np.ndarray:
+        """-(H + damping diag H)^-1 g, blocked components zero."""
         diagonal = np.maximum(np.diag(self.H), 1e-8 * np.diag(self.H).max(initial=0.0) + 1e-300)
         A = self.H + damping * np.diag(diagonal)
         A[blocked], A[:, blocked] = 0.0, 0.0
         A[blocked, blocked] = 1.0
-        step = -np.linalg.solve(A, np.where(blocked, 0.0, self.g))
-        return np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+        return -np.linalg.solve(A, np.where(blocked, 0.0, g))
 
     def expected(self, damping: float, blocked: np.ndarray) -> float:
         """Fall of chi2 by the quadratic model, initial amounts included; infinite for a step that was cut short."""
@@ -139,13 +141,7 @@ def _look(problem: Problem, chosen: Library, theta: np.ndarray, c0: np.ndarray, 
         count.failed += 1
         return None
     J = np.hstack([here.by_k * k, here.by_phi])
-    return _Point(theta, c0, here, J.T @ J, J.T @ here.residual)
-
-
-def _same_direction(step: np.ndarray, last: np.ndarray) -> bool:
-    """Whether two steps go the same way: then the valley is long, and the next step may be longer."""
-    size = np.linalg.norm(step) * np.linalg.norm(last)
-    return bool(size > 0 and step @ last > 0.8 * size)
+    return _Point(theta, c0, here, J, here.raw, J.T @ J, J.T @ here.residual)
 
 
 def _descend(
@@ -153,35 +149,64 @@ def _descend(
     chosen: Library,
     here: _Point,
     damping: float,
-    reach: float,
+    curved: bool,
     blocked: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
     least: float,
     count: _Count,
-) -> tuple[_Point | None, float, float]:
-    """(a lower point, damping, reach); None if the model promises less than `least` or no step goes down.
-
-    `reach` > 1 lengthens the step first: the constants of a fast equilibrium grow by equal amounts, not equal factors.
-    """
+) -> tuple[_Point | None, float, bool]:
+    """(a lower point, damping for the next step, whether the valley bends); None if no step promises `least`."""
     for _ in range(TRIALS):
-        if here.expected(damping, blocked) < least * (1e-3 if damping > 1 else 1.0):
-            return None, damping, reach
-        step = np.clip(reach * here.step(damping, blocked), -LONGEST_STEP, LONGEST_STEP)
-        theta = np.clip(here.theta + step, *bounds)
-        c0 = _move_initial(here, theta, len(chosen.net), damping)
-        there = _look(problem, chosen, theta, c0, count)
+        expected = here.expected(damping, blocked)
+        if expected < least * (1e-3 if damping > 1 else 1.0):
+            break
+        step = here.step(damping, blocked)
+        if curved:
+            step = step + _acceleration(problem, chosen, here, step, damping, blocked, count)
+        theta = np.clip(here.theta + np.clip(step, -LONGEST_STEP, LONGEST_STEP), *bounds)
+        there = _look(problem, chosen, theta, _move_initial(here, theta, len(chosen.net), damping), count)
         if there is not None and there.chi2 < here.chi2:
-            return there, damping, reach
-        if reach > 1:
-            reach = 1.0
-        else:
-            damping *= 5
-    return None, damping, reach
+            kept = (here.chi2 - there.chi2) / expected
+            factor = 1 / 6 if kept > 0.7 or expected == np.inf else 1 / 2 if kept > 0.3 else 2.0
+            return there, max(damping * factor, 1e-9), curved or kept < 0.5
+        damping, curved = 5 * damping, True
+    return None, damping, curved
 
 
-def _move_initial(here: _Point, theta: np.ndarray, m: int, damping: float) -> np.ndarray:
-    """Initial amounts that are best, to first order, once the constants have moved; damped, and not below zero."""
-    moves = np.concatenate([[1.0], theta[m:] - here.theta[m:], np.exp(theta[:m]) - np.exp(here.theta[:m])])
+def _acceleration(
+    problem: Problem,
+    chosen: Library,
+    here: _Point,
+    step: np.ndarray,
+    damping: float,
+    blocked: np.ndarray,
+    count: _Count,
+) -> np.ndarray:
+    """Geodesic acceleration (Transtrum and Sethna 2012): half the second-order correction that follows a bent valley.
+
+        a = -1/2 H^-1 J^T r'',  r'' = second derivative of the residuals along the step
+
+    Zero where it would be longer than the step: then the step itself is too long.
+    """
+    ahead = []
+    for side in (-1, 1):
+        theta = here.theta + side * PROBE * step
+        k, phi = np.split(np.exp(theta), [len(chosen.net)])
+        ahead.append(residuals_at(problem, chosen, k, phi, _move_initial(here, theta, len(k), damping, side * PROBE)))
+    count.solves += 1
+    if ahead[0] is None or ahead[1] is None:
+        return np.zeros_like(step)
+    second = (ahead[0] + ahead[1] - 2 * here.raw) / PROBE**2
+    a = 0.5 * here.solve(here.J.T @ second, damping, blocked)
+    return a if np.linalg.norm(a) < np.linalg.norm(step) else np.zeros_like(step)
+
+
+def _move_initial(here: _Point, theta: np.ndarray, m: int, damping: float, part: float = 1.0) -> np.ndarray:
+    """Initial amounts that are best, to first order, once the constants have moved; damped, and not below zero.
+
+    `part` of the move that the present residuals ask for is made.
+    """
+    moves = np.concatenate([[part], theta[m:] - here.theta[m:], np.exp(theta[:m]) - np.exp(here.theta[:m])])
     moved = here.c0.copy()
     for e, (columns, recover) in enumerate(here.linear.steps):
         moved[e, columns] = np.maximum(here.c0[e, columns] - recover @ moves / (1.0 + damping), 0.0)
