@@ -361,5 +361,12 @@ def test_the_fit_is_judged_in_words(found, chi2, given, said):
     assert said in words.quality(dataclasses.replace(found.fit, chi2=chi2, sd_given=given))
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"), [((1, 0, 1, 0), "E + ES"), ((0, 1, 1, 2), "S + ES + 2 P"), ((4, -1, 0, -3), "4 E - S - 3 P")]
+)
+def test_laws_are_sums(found, weights, said):
+    assert words.law(found.species, weights) == said
+
+
 def test_a_fit_with_no_freedom_says_so(found):
     assert "tests nothing" in words.quality(dataclasses.replace(found.fit, parameters=88))

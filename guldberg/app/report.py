@@ -15,7 +15,6 @@ from guldberg.app import plot, words
 from guldberg.app.spec import Spec
 from guldberg.discover.result import Discovered, Step
 from guldberg.experiments import Experiments
-from guldberg.network import complex_text
 
 _PAGES = Environment(
     loader=PackageLoader("guldberg.app"),
@@ -45,7 +44,7 @@ def page(found: Discovered, spec: Spec, seconds: float) -> str:
         title=", ".join(words.pretty(name) for name in found.species),
         rows=[row for number, step in enumerate(found.steps, 1) for row in _rows(found, number, step)],
         equations=[_equation(found, j) for j in range(len(found.species))],
-        laws=[complex_text(row, found.species) for row in found.laws],
+        laws=[words.law(found.species, row) for row in found.laws],
         quality=words.quality(found.fit),
         warnings=words.warnings(found),
         rivals=[(words.rival(rival), rival) for rival in found.alternatives],

@@ -16,7 +16,6 @@ from guldberg.app import report, units, words
 from guldberg.app.checkpoints import write_whole
 from guldberg.app.spec import Spec
 from guldberg.discover.result import Discovered, Estimate, Fit, RunFit, Step
-from guldberg.network import complex_text
 
 MOST_RIVALS = 8  # in the terminal
 
@@ -90,7 +89,7 @@ def summary(found: Discovered) -> str:
     parts = [f"{head} (out of {found.library} candidates)", "", *_columns(list(_rows(found)))]
     parts += ["", f"Fit: {words.quality(found.fit)}"]
     if len(found.laws):
-        parts.append(f"Constant in time: {'; '.join(complex_text(row, found.species) for row in found.laws)}")
+        parts.append(f"Constant in time: {'; '.join(words.law(found.species, row) for row in found.laws)}")
     together = [f"  {c.name} = {words.value(c.estimate)} ({words.interval(c.estimate)})" for c in found.combinations]
     parts += ["", "Determined together, though not one by one:", *together] if together else []
     rivals = [f"  {words.rival(rival)}" for rival in found.alternatives[:MOST_RIVALS]]

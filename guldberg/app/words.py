@@ -6,11 +6,12 @@ import math
 import re
 from collections.abc import Sequence
 
+import numpy as np
 from scipy.special import gammaincc
 
 from guldberg.app import units
 from guldberg.discover.result import Discovered, Estimate, Fit, Rival, Step
-from guldberg.network import equation
+from guldberg.network import complex_text, equation
 
 _ELEMENTS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
@@ -38,6 +39,11 @@ def directed(species: Sequence[str], step: Step) -> list[tuple[str, Estimate, in
     if step.reverse is not None:
         ways.append((equation(step.products, step.reactants, species), step.reverse, sum(step.products)))
     return ways
+
+
+def law(species: Sequence[str], weights: Sequence[int] | np.ndarray) -> str:
+    """`S + ES + P`, the sum that stays constant; `4 A - B` where a weight is negative."""
+    return complex_text(weights, species).replace("+ -1 ", "- ").replace("+ -", "- ")
 
 
 def value(estimate: Estimate) -> str:
