@@ -20,7 +20,7 @@ from guldberg.discover.refine import Fitted
 from guldberg.discover.select import Chosen, Criterion
 from guldberg.experiments import Experiments
 
-SCREEN = 12  # runs of the first rounds
+SCREEN = 20  # runs of the first rounds
 ROUNDS = 8  # of elimination, at most
 PROMISING = 8.0  # a move whose linear prediction is worse than the present score by more than this is not refitted
 HOPELESS = 1e4  # a drop is refitted even if its prediction is worse: a fast equilibrium makes predictions unreliable

@@ -19,7 +19,8 @@ from guldberg.discover.refine import Fitted
 
 SMALLEST, LARGEST = 1e-3, 1e5  # of constants proposed by the linear problem, in natural units
 SATURATED = 0.05  # effect of ln k on the data, in units of what passed through the reaction
-SPECTATOR = 1.0  # price of a molecule that stands on both sides: settles exact ties in favour of the simpler reaction
+SPECTATOR = 3.0  # price of a molecule that stands on both sides: settles exact ties in favour of the simpler reaction
+ONE_WAY = 1.5  # price of a reaction without its reverse: settles ties in favour of microscopic reversibility
 
 Chosen = Int[np.ndarray, "_"]
 
@@ -46,8 +47,10 @@ class Criterion:
 
     def cost(self, library: Library, active: Chosen) -> float:
         """The part that grows with the mechanism."""
-        spectators = np.minimum(library.reactants[active], library.products[active]).sum()
-        return self.price * len(active) + SPECTATOR * float(spectators)
+        chosen = library.take(active)
+        spectators = float(np.minimum(chosen.reactants, chosen.products).sum())
+        one_way = len(active) - len(reversible_pairs(chosen))
+        return self.price * len(active) + SPECTATOR * spectators + ONE_WAY * one_way
 
     def variance(self, chi2: float) -> float:
         """What one unit of misfit is worth in chi2 near a fit."""
