@@ -1,0 +1,110 @@
+"""Every example runs, and prints the facts that it is about."""
+
+import math
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from guldberg.app.datasets import hydrogen_network
+from guldberg.app.tables import read_experiments
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def shown(tmp_path, monkeypatch, capsys):
+    """What an example prints, run as a script in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, *arguments):
+        monkeypatch.setattr("sys.argv", [name, *arguments])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+def numbers(text):
+    return [float(x) for x in re.findall(r"(?<![\w.])[-+]?\d+\.?\d*(?:e[-+]?\d+)?(?![\w.])", text)]
+
+
+def line(text, start):
+    """The numbers of the line that begins with `start`, after it: a constant and its 95 % interval."""
+    return numbers(next(x.strip() for x in text.splitlines() if x.strip().startswith(start)).removeprefix(start))
+
+
+def test_every_example_is_tested_here_or_draws_pictures():
+    tested = set(re.findall(r'shown\("(\w+\.py)"', Path(__file__).read_text()))
+    assert tested == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+def test_robertson_meets_the_tabulated_value_and_scaling_time_shows_in_the_slopes(shown):
+    """All constants together scale time: sum of the slopes = t dA/dt = -0.04 t A + 1e4 t B C, B and C as tabulated."""
+    amount, *slopes = numbers(re.sub(r".*=", "", shown("robertson.py")))
+    assert amount == pytest.approx(0.7158270688, abs=2e-9)
+    assert sum(slopes) == pytest.approx(40 * (-0.04 * amount + 1e4 * 9.185534764e-6 * 0.2841637457), rel=1e-4)
+
+
+def test_equilibrium_finds_two_cycles_and_says_when_they_are_driven(shown):
+    balanced, driven = shown("equilibrium.py").split("the same with k(H2 + O -> H + OH) larger by a tenth\n")
+    assert balanced.count("balanced:") == 2 and "driven" not in balanced
+    assert driven.count("driven by -0.100 RT") == 2 and "balanced" not in driven
+    laws = [re.findall(r"(?:(\d) )?([A-Z]\w*)", law) for law in re.findall(r"constant: (.*)", balanced)]
+    hydrogen = {"H2": 2, "H2O": 2, "H": 1, "OH": 1}  # atoms in a molecule
+    oxygen = {"O2": 2, "H2O": 1, "O": 1, "OH": 1}
+    found = [{name: int(n or 1) for n, name in law} for law in laws]
+    assert len(found) == 2 and hydrogen in found and oxygen in found
+
+
+def test_enzyme_gives_the_mechanism_and_its_three_constants(shown):
+    text = shown("enzyme.py")
+    assert text.startswith("Mechanism: 2 reactions among 4 species")
+    for start, truth in (("ES -> E + P   k", 10), ("E + S <-> ES  k", 1e6), ("k reverse", 1e3)):
+        value, low, high = line(text, start)
+        assert low < truth < high and value == pytest.approx(truth, rel=0.05)
+
+
+def test_fast_slow_gives_both_reactions_and_certainty(shown):
+    text = shown("fast_slow.py")
+    assert text.startswith("Mechanism: 2 reactions among 3 species")
+    certain = set(re.findall(r"certain: (.*)", text))
+    assert certain == {"F -> R", "R -> F", "R -> P", "P -> R"}
+    for start, truth in (("F <-> R  k", 1), ("R <-> P  k", 1000)):
+        assert line(text, start)[0] == pytest.approx(truth, rel=1e-3)
+
+
+def test_carotenoid_gives_the_published_steps_constants_and_chi2(shown):
+    text = shown("carotenoid.py")
+    published = {"bcar -> b10": 0.016628, "b10 -> 0": 0.005844, "bcry -> b10": 0.001679, "bcry -> ohb10": 0.006976}
+    published |= {"ohb10 -> 0": 0.006083, "zea -> ohb10": 0.003087}
+    assert text.startswith("Mechanism: 6 reactions among 5 species")
+    assert all(line(re.sub(" +k +", " ", text), name)[0] == pytest.approx(k, rel=5e-3) for name, k in published.items())
+    assert line(text, "Fit: chi2")[:3] == [65.11, 77, 13]
+    assert line(text, "the factor of experiments 3,6:")[0] == pytest.approx(0.517, abs=2e-3)
+
+
+def test_alpha_pinene_shows_both_dependencies(shown):
+    text = shown("alpha_pinene.py")
+    assert "alpha_pinene + dipentene + allo_ocimene + pyronene + dimer = 100.1" in text
+    assert "pyronene is 3.0 % of the converted alpha_pinene" in text
+
+
+def test_hydrogen_writes_the_data_of_the_paper(shown):
+    shown("hydrogen.py", "made.csv")
+    data = read_experiments(["made.csv"])
+    assert (len(data.runs), data.points, data.has_derivatives) == (100, 6000, True)
+    production, run = hydrogen_network().production, data.runs[7]
+    assert run.times.tolist() == pytest.approx([0.1 * n for n in range(11)])
+    for c, slope in zip(run.values, run.derivatives, strict=True):
+        assert max(abs(slope - production(c))) <= 1e-9 * max(abs(slope))
+    assert not math.isclose(data.runs[0].values[0, 0], data.runs[1].values[0, 0])
+
+
+def test_pictures_draws_what_the_readme_shows(shown):
+    shown("pictures.py", ".")
+    drawn = {path.name for path in Path().glob("*.png")}
+    assert drawn == {path.name for path in (EXAMPLES.parent / "docs" / "images").glob("*.png")}
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    assert drawn and all(f"docs/images/{name}" in readme for name in drawn)
