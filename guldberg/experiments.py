@@ -109,6 +109,10 @@ class Experiments:
         runs = tuple(_narrowed(run, keep) for run in self.runs)
         return dataclasses.replace(self, species=tuple(self.species[i] for i in keep), runs=runs, units=units)
 
+    def unmeasured(self, columns: tuple[int, ...]) -> Experiments:
+        """The same runs as if the species in `columns` had not been measured; exact initial amounts stay."""
+        return dataclasses.replace(self, runs=tuple(_emptied(run, list(columns)) for run in self.runs))
+
     def with_scale(self, runs: tuple[str, ...]) -> Experiments:
         """The same runs, those named sharing one more unknown factor on all their rates."""
         missing = sorted(set(runs) - {run.name for run in self.runs})
@@ -140,3 +144,11 @@ def _widened(run: Run, extra: int) -> Run:
 def _narrowed(run: Run, keep: list[int]) -> Run:
     derivatives = None if run.derivatives is None else run.derivatives[:, keep]
     return dataclasses.replace(run, values=run.values[:, keep], sd=run.sd[:, keep], derivatives=derivatives)
+
+
+def _emptied(run: Run, columns: list[int]) -> Run:
+    values, sd, exact = run.values.copy(), run.sd.copy(), run.exact
+    values[1:, columns], sd[1:, columns] = np.nan, np.nan
+    noisy = [c for c in columns if not exact[c]]
+    values[0, noisy], sd[0, noisy] = np.nan, np.nan
+    return dataclasses.replace(run, values=values, sd=sd)

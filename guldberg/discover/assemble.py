@@ -29,7 +29,11 @@ POOR = 1.35  # chi2 per degree of freedom that calls for a warning
 
 
 def from_search(
-    setting: Setting, search: Search, estimates: tuple[Estimate, ...], solves: int, failed: int
+    setting: Setting,
+    search: Search,
+    estimates: tuple[Estimate, ...],
+    counts: tuple[int, int],
+    left_out: tuple[int, ...],
 ) -> Discovered:
     """The mechanism fitted to concentrations; constants without an interval yet are told as flat."""
     assert search.at is not None
@@ -58,14 +62,14 @@ def from_search(
             sd_given=setting.criterion.noise_known,
             scales=dict(zip(problem.groups, every[len(at.k) :], strict=True)),
             runs=runs,
-            solves=solves,
-            failed_solves=failed,
+            solves=counts[0],
+            failed_solves=counts[1],
         ),
         alternatives=tuple(_rival(v, search, library, data.species) for v in others),
         combinations=tuple(intervals.combinations(at, names, rise, list(every))),
         path=_path(search.visited),
         candidates=(),
-        warnings=tuple(_warnings(setting, search, every, parameters)),
+        warnings=tuple([*_unmeasured(data, left_out), *_warnings(setting, search, parameters)]),
     )
 
 
@@ -99,7 +103,7 @@ def from_derivatives(
             chi2=best.chi2 / max(best.noise, 1e-300) ** 2,
             points=best.points,
             parameters=len(best.active),
-            score=0.0 if best.chi2 == 0 else float(best.points * np.log(best.chi2 / best.points)),
+            score=_path_point(best, len(best.active), best.chi2).score,
             sd=np.full(len(data.species), best.noise),
             sd_given=False,
             scales={},
@@ -109,9 +113,7 @@ def from_derivatives(
         ),
         alternatives=tuple(_linear_rival(best, rival, library, data.species) for rival in best.rivals),
         combinations=(),
-        path=tuple(
-            PathPoint(size, chi2 / best.noise**2, _path_score(chi2, size, best.points)) for size, chi2 in best.path
-        ),
+        path=tuple(_path_point(best, size, chi2) for size, chi2 in best.path),
         candidates=tuple(candidates),
         warnings=tuple(warnings),
     )
@@ -176,7 +178,7 @@ def _steps(
     sure: Bool[np.ndarray, "reactions"],
 ) -> tuple[Step, ...]:
     """Directed reactions paired with their reverses; the way that runs faster on average is written forward."""
-    where = chosen.index()
+    where = chosen.where()
     back = [
         where.get((b.astype(np.int64).tobytes(), a.astype(np.int64).tobytes())) for a, b in zip(*chosen, strict=True)
     ]
@@ -254,7 +256,21 @@ def _range(data: Experiments) -> Float[np.ndarray, "species"]:
     return np.nanmax([np.nanmax(np.abs(np.nan_to_num(run.values)), axis=0) for run in data.runs], axis=0)
 
 
-def _warnings(setting: Setting, search: Search, estimates: tuple[Estimate, ...], parameters: int) -> list[str]:
+def _unmeasured(data: Experiments, left_out: tuple[int, ...]) -> list[str]:
+    """Species that the fit knows only through others."""
+    out = [
+        f"the column {data.species[s]} looks computed, not measured: the fit does without it (give its sd to use it), "
+        "and the data cannot say which reaction makes it"
+        for s in left_out
+    ]
+    seen = data.measured.sum(axis=0)
+    for s, name in enumerate(data.species):
+        if seen[s] == 0 and s not in left_out:
+            out.append(f"{name} was not measured: its reactions rest on the other species alone")
+    return out
+
+
+def _warnings(setting: Setting, search: Search, parameters: int) -> list[str]:
     """What a reader must know before believing the mechanism."""
     assert search.at is not None
     at, out = search.at, []

@@ -45,6 +45,11 @@ class Dependency:
     computed: bool  # and the other columns scatter by more: it looks computed, not measured
     nested: bool  # inside the species of a larger conserved sum: may be a branching ratio, no law of matter
 
+    @property
+    def dependent(self) -> int:
+        """The species that follows from the others: the one that changes least."""
+        return int(np.argmax(np.abs(self.coefficients)))
+
 
 @dataclasses.dataclass(frozen=True)
 class Dependencies:
@@ -101,6 +106,13 @@ def dependencies(data: Experiments, sd: Float[np.ndarray, "species"]) -> Depende
         len(columns) - count,
         sum(len(rows) for rows in sample.rows if len(rows) > 1),
     )
+
+
+def computed_columns(data: Experiments) -> tuple[int, ...]:
+    """Species that follow from others to the printed digits, and for which no standard deviation vouches."""
+    given = np.any([np.nan_to_num(run.sd).max(axis=0) > 0 for run in data.runs], axis=0)
+    found = dependencies(data, noise_of(data)).found
+    return tuple(sorted({d.dependent for d in found if d.computed and d.kind == "ratio" and not given[d.dependent]}))
 
 
 def digits(values: Float[np.ndarray, "_"]) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from guldberg.discover import assemble, intervals, laws, noise, rivals, search
+from guldberg.discover.dependencies import computed_columns
 from guldberg.discover.library import Library, build, direction
 from guldberg.discover.problem import prepare
 from guldberg.discover.refine import Fitted
@@ -51,8 +52,10 @@ class State:
     seed: int
     stage: str = "noise"
     sd: Float[np.ndarray, "species"] | None = None
+    left_out: tuple[int, ...] = ()  # species whose columns look computed
     pending: tuple[Int[np.ndarray, "laws species"], ...] = ()  # law hypotheses still to be searched
-    weakened: bool = False  # hypotheses with one law fewer have been added
+    fewer: int = 0  # hypotheses with this many laws less have been searched
+    forgiven: bool = False  # the noise has been judged by a fit that is worse than it should be
     current: Search | None = None
     best: Search | None = None
     reestimates: int = 0
@@ -91,7 +94,8 @@ class Discovery:
         best = state.best or state.current
         if best is None or best.at is None:
             raise ValueError("no mechanism has been fitted yet")
-        return assemble.from_search(self._setting(state, best.laws), best, state.estimates, state.solves, state.failed)
+        setting, counts = self._setting(state, best.laws), (state.solves, state.failed)
+        return assemble.from_search(setting, best, state.estimates, counts, state.left_out)
 
     def _regression(self, state: State) -> Discovered:
         if not state.pending:
@@ -110,21 +114,32 @@ class Discovery:
         pending = tuple(self._hypotheses(sd))
         if self._linear:
             return dataclasses.replace(state, sd=sd, pending=pending, stage="done")
-        return dataclasses.replace(state, sd=sd, pending=pending, stage="laws")
+        return dataclasses.replace(state, sd=sd, pending=pending, stage="laws", left_out=computed_columns(self.data))
 
     def _laws(self, state: State) -> State:
         """Take up the next set of laws, or go on with the best mechanism found under any."""
         if state.pending:
             following = Search(state.pending[0], "start")
             return dataclasses.replace(state, pending=state.pending[1:], current=following, stage="search")
-        assert state.sd is not None
-        poor = state.best is None or state.best.at is None or self._misfit(state, state.best) > SUSPICIOUS
-        if poor and not state.weakened and not self.options.laws:
-            fewer = tuple(laws.weaker(self.data, self._noise_for_laws(state.sd), most=3))
-            return dataclasses.replace(state, pending=fewer, weakened=True)
-        if state.best is None or state.best.at is None:
-            raise ValueError("no candidate mechanism could be integrated: check units and time scale of the data")
+        if state.best is None or self._misfit(state, state.best) > SUSPICIOUS:
+            doubt = self._doubt(state)
+            if doubt is not None:
+                return doubt
+        if state.best is None:
+            raise ArithmeticError("no candidate mechanism could be integrated: check units and time scale of the data")
         return dataclasses.replace(state, stage="rivals")
+
+    def _doubt(self, state: State) -> State | None:
+        """A poor fit: try with fewer laws; if none helps, take the residuals of the best for noise, once."""
+        assert state.sd is not None
+        if not self.options.laws:
+            fewer = tuple(laws.weaker(self.data, self._noise_for_laws(state.sd), state.fewer + 1))
+            if fewer:
+                return dataclasses.replace(state, pending=fewer, fewer=state.fewer + 1)
+        if state.best is None or state.best.at is None or state.forgiven or self._noise_known:
+            return None
+        sd = state.sd * assemble.noise_factor(self._setting(state, state.best.laws), state.best.at)
+        return dataclasses.replace(state, sd=sd, pending=(state.best.laws,), best=None, forgiven=True)
 
     def _search(self, state: State) -> State:
         """One step of the search under the current laws; at its end the noise is judged by the residuals."""
@@ -200,14 +215,15 @@ class Discovery:
 
     def _setting(self, state: State, conserved: Int[np.ndarray, "laws species"]) -> Setting:
         assert state.sd is not None
-        problem = prepare(self.data, state.sd)
+        data = self.data.unmeasured(state.left_out)
+        problem = prepare(data, state.sd)
         library = self._library(conserved)
         criterion = Criterion(problem.points, self._noise_known)
-        return Setting(self.data, problem, library, criterion, required(self.options, library, self.data.species))
+        return Setting(data, problem, library, criterion, required(self.options, library, self.data.species))
 
     def _misfit(self, state: State, found: Search) -> float:
         assert found.at is not None and state.sd is not None
-        return found.at.chi2 / prepare(self.data, state.sd).points
+        return found.at.chi2 / self._setting(state, found.laws).problem.points
 
     def _from_residuals(self, state: State, found: Search) -> Float[np.ndarray, "species"] | None:
         """The noise of each species by the residuals; None if the species compare as thought, or the fit is bad.

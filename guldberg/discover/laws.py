@@ -73,14 +73,16 @@ def hypotheses(data: Experiments, sd: Float[np.ndarray, "species"], most: int = 
     return [_widen(laws, found.columns, species) for laws in sets[:most]] or [np.zeros((0, species), int)]
 
 
-def weaker(data: Experiments, sd: Float[np.ndarray, "species"], most: int = 6) -> list[Laws]:
-    """Sets with one law fewer: a fixed branching ratio is invariant in the data but no law of the mechanism."""
+def weaker(data: Experiments, sd: Float[np.ndarray, "species"], fewer: int = 1, most: int = 3) -> list[Laws]:
+    """Sets with `fewer` laws less: a fixed branching ratio is invariant in the data but no law of the mechanism."""
     found = spread(data, sd)
-    species = len(data.species)
-    if found.conserved <= 1:
+    count, species = found.conserved - fewer, len(data.species)
+    if count < 0:
+        return []
+    if count == 0:
         return [np.zeros((0, species), int)]
     pool = [law for law in _sums(_pool(found), found) if (law.vector >= 0).all()]
-    sets = _sets(pool, found, found.conserved - 1, cluster=False)
+    sets = _sets(pool, found, count, cluster=False)
     return [_widen(laws, found.columns, species) for laws in sets[:most]]
 
 

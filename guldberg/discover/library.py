@@ -23,7 +23,7 @@ class Library(NamedTuple):
         """Net change of each species by one event."""
         return self.products - self.reactants
 
-    def index(self) -> dict[tuple[bytes, bytes], int]:
+    def where(self) -> dict[tuple[bytes, bytes], int]:
         """Where a reaction stands, by its two complexes."""
         return {key(a, b): i for i, (a, b) in enumerate(zip(self.reactants, self.products, strict=True))}
 

@@ -46,7 +46,7 @@ class Problem:
 
     def some(self, runs: Int[np.ndarray, "_"]) -> Problem:
         """The same measurements of some of the runs."""
-        rows = np.concatenate([np.arange(self.offsets[e], self.offsets[e + 1]) for e in runs])
+        rows = np.concatenate([np.arange(*self.offsets[e : e + 2].tolist()) for e in runs])
         times = [self.times[e] for e in runs]
         return dataclasses.replace(
             self,

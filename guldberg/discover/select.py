@@ -19,8 +19,10 @@ from guldberg.discover.refine import Fitted
 
 SMALLEST, LARGEST = 1e-3, 1e5  # of constants proposed by the linear problem, in natural units
 SATURATED = 0.05  # effect of ln k on the data, in units of what passed through the reaction
-SPECTATOR = 3.0  # price of a molecule that stands on both sides: settles exact ties in favour of the simpler reaction
-ONE_WAY = 1.5  # price of a reaction without its reverse: settles ties in favour of microscopic reversibility
+# Prices that settle ties between mechanisms which fit alike, small beside 2 ln n:
+SPECTATOR = 3.0  # a molecule on both sides
+MOLECULE = 0.5  # any molecule on either side
+ONE_WAY = 0.25  # a reaction without its reverse, against microscopic reversibility
 
 Chosen = Int[np.ndarray, "_"]
 
@@ -49,8 +51,9 @@ class Criterion:
         """The part that grows with the mechanism."""
         chosen = library.take(active)
         spectators = float(np.minimum(chosen.reactants, chosen.products).sum())
+        molecules = float(chosen.reactants.sum() + chosen.products.sum())
         one_way = len(active) - len(reversible_pairs(chosen))
-        return self.price * len(active) + SPECTATOR * spectators + ONE_WAY * one_way
+        return self.price * len(active) + SPECTATOR * spectators + MOLECULE * molecules + ONE_WAY * one_way
 
     def variance(self, chi2: float) -> float:
         """What one unit of misfit is worth in chi2 near a fit."""
@@ -198,7 +201,7 @@ def equilibrium_swaps(
 
 def reversible_pairs(library: Library) -> list[tuple[int, int]]:
     """(i, j) and (j, i) for every reaction i of the library whose reverse j is there too."""
-    where = library.index()
+    where = library.where()
     pairs = [
         (i, where.get(key(b, a))) for i, (a, b) in enumerate(zip(library.reactants, library.products, strict=True))
     ]
