@@ -61,7 +61,7 @@ def _end(problem, library, at, best, index, side, spread, rise) -> tuple[float |
     step: float = FAR if spread > FAR else min(spread, 1.0)
     for _ in range(REFITS):
         at_limit = step >= abs(limit - theta[index])
-        step = min(step, abs(limit - theta[index]))
+        step = min(step, float(abs(limit - theta[index])))
         there = _constrained(problem, library, at, previous, index, theta[index] + side * step)
         height = np.inf if there is None else max(there.chi2 - at.chi2, 0.0)
         if there is not None and there.chi2 < best.chi2:

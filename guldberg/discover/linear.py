@@ -29,7 +29,7 @@ def compress(A: Float[np.ndarray, "points columns"], b: Float[np.ndarray, "point
     """The triangular factor of [A b]: the same least-squares problem in columns + 1 rows, columns of unit length."""
     scale = np.linalg.norm(A, axis=0)
     scale[scale == 0] = 1.0
-    R = np.linalg.qr(np.column_stack([A / scale, b]), mode="r")
+    R: np.ndarray = np.asarray(np.linalg.qr(np.column_stack([A / scale, b]), mode="r"))
     return Compressed(R[:, :-1], R[:, -1], scale)
 
 

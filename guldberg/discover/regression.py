@@ -79,16 +79,15 @@ def _with_noise(data: Slopes, library: Library, keep: frozenset[int], relative: 
     seen = np.isfinite(data.dc)
     rates = monomials(data.c, library.reactants)
     A = (rates[:, None, :] * library.net.T[None])[seen]
-    b, fitted = data.dc[seen], data.dc
-    active = np.arange(len(library.net))
-    for sweep in range(PASSES):
-        w = 1.0 / _sigma(fitted, relative)[seen]
-        problem = linear.compress(A * w[:, None], b * w)
-        active = linear.eliminate(problem, _price(problem, len(b), active), keep)
-        if sweep == PASSES - 1:
-            active = _merged(problem, library, active, len(b), keep)
-        k, chi2 = problem.residual(active)
+    b, w = data.dc[seen], 1.0 / _sigma(data.dc, relative)[seen]
+    problem, active = _eliminated(A, b, w, np.arange(len(library.net)), keep)
+    for _ in range(PASSES - 1):
+        k, _ = problem.residual(active)
         fitted = rates[:, active] @ (k[:, None] * library.net[active])
+        w = 1.0 / _sigma(fitted, relative)[seen]
+        problem, active = _eliminated(A, b, w, active, keep)
+    active = _merged(problem, library, active, len(b), keep)
+    k, chi2 = problem.residual(active)
     inverse = np.linalg.pinv(problem.Q[:, active].T @ problem.Q[:, active])
     variance = max(chi2 / max(len(b) - len(active), 1), 1e-32)
     se = np.sqrt(np.maximum(np.diag(inverse), 0.0) * variance) / problem.scale[active]
@@ -96,6 +95,14 @@ def _with_noise(data: Slopes, library: Library, keep: frozenset[int], relative: 
     rivals = _rivals(problem, library, active, len(b), keep)
     path = _path(problem, active, len(b))
     return score, Regression(active, k, se, chi2, len(b), float(np.sqrt(variance)), relative, path, rivals)
+
+
+def _eliminated(
+    A: np.ndarray, b: np.ndarray, w: np.ndarray, active: Int[np.ndarray, "_"], keep: frozenset[int]
+) -> tuple[linear.Compressed, Int[np.ndarray, "_"]]:
+    """The problem under the weights w, and what elimination leaves of it; `active` sets the price of a reaction."""
+    problem = linear.compress(A * w[:, None], b * w)
+    return problem, linear.eliminate(problem, _price(problem, len(b), active), keep)
 
 
 def _sigma(dc: Float[np.ndarray, "rows species"], relative: bool) -> Float[np.ndarray, "rows species"]:
