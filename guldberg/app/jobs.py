@@ -33,7 +33,14 @@ def discovery(options: Options, inputs: Sequence[Path]) -> discover.Discovery:
             forbid=_reactions("forbid", options, data.species),
             laws=tuple(read.law("--law", typed, data.species) for typed in options.get("law", ())),
         ),
+        _first_look,
     )
+
+
+def _first_look(data: Experiments) -> tuple[str, ...]:
+    from guldberg.app.look import look  # its imports are not needed to read options
+
+    return look(data).warnings
 
 
 def experiments(options: Options, inputs: Sequence[Path]) -> Experiments:

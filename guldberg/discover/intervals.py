@@ -8,7 +8,7 @@ grid the quadratic form alone covers the truth in 84 % of cases: the valley is c
 from __future__ import annotations
 
 import numpy as np
-import scipy.stats
+import scipy.special
 from jaxtyping import Float
 
 from guldberg.discover import refine
@@ -27,7 +27,7 @@ DETERMINED = 0.25  # a combination is worth telling if its sd is below this part
 def threshold(points: int, parameters: int, chi2: float, noise_known: bool) -> float:
     """The rise of chi2 that bounds a 95 % interval."""
     freedom = max(points - parameters, 1)
-    quantile = float(scipy.stats.t.ppf(0.975, freedom)) ** 2
+    quantile = float(scipy.special.stdtrit(freedom, 0.975)) ** 2
     return 3.84 if noise_known else quantile * chi2 / freedom
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -52,6 +53,7 @@ class State:
     seed: int
     stage: str = "noise"
     sd: Float[np.ndarray, "species"] | None = None
+    notes: tuple[str, ...] = ()  # of the first look
     left_out: tuple[int, ...] = ()  # species whose columns look computed
     pending: tuple[Int[np.ndarray, "laws species"], ...] = ()  # law hypotheses still to be searched
     fewer: int = 0  # hypotheses with this many laws less have been searched
@@ -72,6 +74,7 @@ class Discovery:
 
     data: Experiments
     options: Options = Options()
+    look: Callable[[Experiments], tuple[str, ...]] | None = None  # a first look: no fit starts without its warnings
     state_types = (State, Search, Fitted, Visited, Estimate)
 
     def init(self, seed: int = 0) -> State:
@@ -90,12 +93,14 @@ class Discovery:
     def result(self, state: State) -> Discovered:
         """The mechanism with everything known of it; ValueError before a first mechanism was fitted."""
         if self._linear:
-            return self._regression(state)
+            found = self._regression(state)
+            return dataclasses.replace(found, warnings=(*found.warnings, *state.notes))
         best = state.best or state.current
         if best is None or best.at is None:
             raise ValueError("no mechanism has been fitted yet")
         setting, counts = self._setting(state, best.laws), (state.solves, state.failed)
-        return assemble.from_search(setting, best, state.estimates, counts, state.left_out)
+        found = assemble.from_search(setting, best, state.estimates, counts, state.left_out)
+        return dataclasses.replace(found, warnings=(*found.warnings, *state.notes))
 
     def _regression(self, state: State) -> Discovered:
         if not state.pending:
@@ -111,10 +116,11 @@ class Discovery:
         sd = noise.estimate(self.data)
         spans = np.nanmax([np.ptp(np.nan_to_num(run.values), axis=0) for run in self.data.runs], axis=0)
         sd = np.where(np.isfinite(sd) & (sd > 0), sd, np.where(spans > 0, 0.03 * spans, 1.0))
-        pending = tuple(self._hypotheses(sd))
+        notes = () if self.look is None else self.look(self.data)
+        after = dataclasses.replace(state, sd=sd, pending=tuple(self._hypotheses(sd)), notes=notes)
         if self._linear:
-            return dataclasses.replace(state, sd=sd, pending=pending, stage="done")
-        return dataclasses.replace(state, sd=sd, pending=pending, stage="laws", left_out=computed_columns(self.data))
+            return dataclasses.replace(after, stage="done")
+        return dataclasses.replace(after, stage="laws", left_out=computed_columns(self.data))
 
     def _laws(self, state: State) -> State:
         """Take up the next set of laws, or go on with the best mechanism found under any."""

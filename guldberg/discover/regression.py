@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.optimize
-import scipy.stats
+import scipy.special
 from jaxtyping import Float, Int
 
 from guldberg.discover import linear
@@ -230,4 +230,4 @@ def standard_deviation(fitted: Regression, data: Slopes, library: Library) -> Fl
 
 def half_width(fitted: Regression) -> float:
     """Half width of the 95 % interval in standard errors."""
-    return float(scipy.stats.t.ppf(0.975, max(fitted.points - len(fitted.active), 1)))
+    return float(scipy.special.stdtrit(max(fitted.points - len(fitted.active), 1), 0.975))
