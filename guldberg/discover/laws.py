@@ -45,7 +45,7 @@ class Spread(NamedTuple):
 
 def spread(data: Experiments, sd: Float[np.ndarray, "species"]) -> Spread:
     """Principal directions of the noise-scaled data within runs, over rows where every usable species was measured."""
-    columns = _usable(data, sd)
+    columns, sd = _usable(data, sd), np.where(sd == 0, 1.0, sd)  # 0: it never changes, in any unit
     rows = [run.values[np.isfinite(run.values[:, columns]).all(axis=1)][:, columns] for run in data.runs]
     rows = [r for r in rows if len(r) > 1]
     degrees = sum(len(r) - 1 for r in rows)
