@@ -22,7 +22,7 @@ def hydrogen(folder: Path, seed: int) -> None:
     """Hydrogen oxidation (Huang, Zhou and Yong): 100 initial states, 11 snapshots each, with derivatives."""
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "hydrogen.csv"
-        write_experiments(datasets.hydrogen(noise=1e-3, seed=seed), data)
+        write_experiments(datasets.hydrogen(derivative_noise=1e-3, seed=seed), data)
         command = "guldberg discover hydrogen.csv"
         runs.begin(folder, jobs.KINDS, job="discover", options={}, inputs=[data], seed=seed, command=command)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from guldberg import stiff
 from guldberg.discover import intervals, regression, rivals
-from guldberg.discover.library import Library
+from guldberg.discover.library import Library, parallels
 from guldberg.discover.problem import Problem, natural, prepare
 from guldberg.discover.refine import HIGHEST, LOWEST, Fitted
 from guldberg.discover.result import (
@@ -207,6 +209,35 @@ def _rival(other: Visited, search: Search, library: Library, species: tuple[str,
         delta=float(other.score - search.score),
         chi2=float(other.chi2),
     )
+
+
+def with_parallels(found: Discovered, max_order: int) -> Discovered:
+    """Every reaction that another one could stand for without any change of the equations: told as an exact rival."""
+    equations, constants = _directed(found)
+    rivals_, doubtful = [], set()
+    for step in found.steps:
+        a, b = np.array(step.reactants), np.array(step.products)
+        for left, right in ((a, b), (b, a))[: 1 if step.reverse is None else 2]:
+            name = equation(left, right, found.species)
+            for products, factor in parallels(left, right, max_order):
+                other = equation(left, products, found.species)
+                changed = tuple(other if e == name else e for e in equations)
+                scaled = tuple(k * factor if e == name else k for e, k in zip(equations, constants, strict=True))
+                rivals_.append(Rival((other,), (name,), changed, scaled, 0.0, found.fit.chi2))
+                doubtful.add(step)
+    steps = tuple(dataclasses.replace(s, certainty="possible") if s in doubtful else s for s in found.steps)
+    return dataclasses.replace(found, steps=steps, alternatives=(*rivals_, *found.alternatives))
+
+
+def _directed(found: Discovered) -> tuple[list[str], list[float]]:
+    equations, constants = [], []
+    for step in found.steps:
+        equations.append(equation(step.reactants, step.products, found.species))
+        constants.append(step.forward.value)
+        if step.reverse is not None:
+            equations.append(equation(step.products, step.reactants, found.species))
+            constants.append(step.reverse.value)
+    return equations, constants
 
 
 def _linear_rival(best: regression.Regression, rival, library: Library, species: tuple[str, ...]) -> Rival:

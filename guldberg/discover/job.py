@@ -93,13 +93,17 @@ class Discovery:
     def result(self, state: State) -> Discovered:
         """The mechanism with everything known of it; ValueError before a first mechanism was fitted."""
         if self._linear:
-            found = self._regression(state)
-            return dataclasses.replace(found, warnings=(*found.warnings, *state.notes))
+            return self._told(self._regression(state), state)
         best = state.best or state.current
         if best is None or best.at is None:
             raise ValueError("no mechanism has been fitted yet")
         setting, counts = self._setting(state, best.laws), (state.solves, state.failed)
         found = assemble.from_search(setting, best, state.estimates, counts, state.left_out)
+        return self._told(found, state)
+
+    def _told(self, found: Discovered, state: State) -> Discovered:
+        """What holds for either kind of fit: reactions with the same equations, and what the first look saw."""
+        found = assemble.with_parallels(found, self.options.max_order)
         return dataclasses.replace(found, warnings=(*found.warnings, *state.notes))
 
     def _regression(self, state: State) -> Discovered:

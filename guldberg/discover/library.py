@@ -54,7 +54,7 @@ def build(
     """All reactions between complexes of up to `max_order` molecules with laws . net = 0.
 
     `catalysts`: whether a species may stand on both sides. Reactions of the same reactants in the same direction have
-    the same equations up to a factor on the constant; the one of smallest net change stands for them.
+    the same equations up to a factor on the constant (`parallels`): one stands for them.
     """
     pool = complexes(species, max_order)
     weight = pool @ laws.T
@@ -73,10 +73,28 @@ def direction(reactants: np.ndarray, products: np.ndarray) -> tuple[tuple[int, .
 
 
 def _without_parallels(library: Library) -> Library:
+    """One of each direction: the one without products if there is one, else that of the smallest net change."""
     best: dict[tuple, int] = {}
-    size = np.abs(library.net).sum(axis=1)
+    rank = [(bool(b.any()), int(np.abs(b - a).sum())) for a, b in zip(library.reactants, library.products, strict=True)]
     for i, (a, b) in enumerate(zip(library.reactants, library.products, strict=True)):
-        key = direction(a, b)
-        if key not in best or size[i] < size[best[key]]:
-            best[key] = i
+        name = direction(a, b)
+        if name not in best or rank[i] < rank[best[name]]:
+            best[name] = i
     return library.take(sorted(best.values()))
+
+
+def parallels(
+    reactants: Int[np.ndarray, "species"], products: Int[np.ndarray, "species"], max_order: int
+) -> list[tuple[Int[np.ndarray, "species"], float]]:
+    """(products, factor on the constant) of other reactions of the same reactants with the same equations.
+
+    2 A -> 0 at k and 2 A -> A at 2 k cannot be told apart. Feeds (0 -> A) are left out: one molecule at a time.
+    """
+    unit = np.array(direction(reactants, products)[1])
+    present = int(np.abs(products - reactants).sum() // np.abs(unit).sum())
+    out = []
+    for times in range(1, max_order + 1) if reactants.any() else ():
+        other = reactants + times * unit
+        if times != present and (other >= 0).all() and other.sum() <= max_order:
+            out.append((other, present / times))
+    return out
