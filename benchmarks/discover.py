@@ -1,0 +1,191 @@
+"""Discovery on made data with a known truth: how often exact, how wrong, how long."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.mechanisms import FAST_SLOW, HYDROGEN, MICHAELIS_MENTEN, TEN, Mechanism
+from guldberg.app.synthetic import synthetic
+from guldberg.discover import Discovered, Discovery, Options
+from guldberg.experiments import Experiments
+from guldberg.learn.fit import run
+from guldberg.network import ReactionNetwork, equation
+
+LOG_TIMES = np.concatenate([[0.0], np.geomspace(10**-4.5, 1.0, 10)])
+PAPER_TIMES = np.linspace(0.0, 1.0, 11)
+
+
+class Outcome(NamedTuple):
+    """One discovery beside the truth."""
+
+    verdict: str  # exact, listed (the truth is among the rivals), wrong
+    seconds: float
+    error: float  # worst relative error of a constant; NaN unless exact
+    false_certain: int
+    missing: int  # true reactions neither found nor in a rival
+
+
+def data_of(
+    network: ReactionNetwork,
+    seed: int,
+    *,
+    runs: int,
+    times: np.ndarray,
+    noise: float = 0.0,
+    relative: bool = False,
+    derivatives: float | None = None,
+) -> Experiments:
+    """Random initial states in [0, 1]; exact starts with absolute noise, or noise relative to each range everywhere."""
+    c0s = np.random.default_rng(1000 + seed).uniform(0, 1, (runs, len(network.species)))
+    if derivatives is not None:
+        return synthetic(network, c0s, times, derivatives=True, derivative_noise=derivatives, seed=seed)
+    if not relative:
+        return synthetic(network, c0s, times, noise=noise, seed=seed)
+    clean = synthetic(network, c0s, times, exact_start=False, seed=seed)
+    spans = np.ptp(np.vstack([run.values for run in clean.runs]), axis=0)
+    rng = np.random.default_rng(seed)
+    noisy = [r.values + noise * spans * rng.standard_normal(r.values.shape) for r in clean.runs]
+    return dataclasses.replace(
+        clean, runs=tuple(dataclasses.replace(r, values=v) for r, v in zip(clean.runs, noisy, strict=True))
+    )
+
+
+def judge(network: ReactionNetwork, data: Experiments, options: Options | None = None) -> Outcome:
+    """Discover from the data alone and compare."""
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = run(Discovery(data, options or Options()))
+    seconds = time.perf_counter() - start
+    truth, got = constants(network), directed(found)
+    listed = [dict(zip(r.equations, r.constants, strict=True)) for r in found.alternatives]
+    verdict = "exact" if set(got) == set(truth) else "listed" if any(set(r) == set(truth) for r in listed) else "wrong"
+    error = max(abs(got[e] / truth[e] - 1) for e in truth) if verdict == "exact" else np.nan
+    sure = {e for step in found.steps if step.certainty == "certain" for e in _ways(found, step)}
+    possible = set(got).union(*map(set, listed))
+    return Outcome(verdict, seconds, error, len(sure - set(truth)), len(set(truth) - possible))
+
+
+def constants(network: ReactionNetwork) -> dict[str, float]:
+    """Directed reactions and their constants."""
+    reactants, products = np.asarray(network.reactants), np.asarray(network.products)
+    out = {}
+    for nu, mu, k in zip(reactants, products, np.asarray(network.forward()), strict=True):
+        out[equation(nu, mu, network.species)] = float(k)
+    if network.reverse is not None:
+        for nu, mu, k in zip(reactants, products, np.asarray(network.reverse()), strict=True):
+            if k > 0:
+                out[equation(mu, nu, network.species)] = float(k)
+    return out
+
+
+def directed(found: Discovered) -> dict[str, float]:
+    """The same of a discovery."""
+    out = {}
+    for step in found.steps:
+        out[equation(step.reactants, step.products, found.species)] = step.forward.value
+        if step.reverse is not None:
+            out[equation(step.products, step.reactants, found.species)] = step.reverse.value
+    return out
+
+
+def _ways(found: Discovered, step) -> list[str]:
+    ways = [equation(step.reactants, step.products, found.species)]
+    return ways + ([] if step.reverse is None else [equation(step.products, step.reactants, found.species)])
+
+
+def table(name: str, outcomes: list[Outcome]) -> None:
+    """One row: exact, listed, worst error, false certain, seconds (median and worst)."""
+    n = len(outcomes)
+    exact = sum(o.verdict == "exact" for o in outcomes)
+    listed = sum(o.verdict == "listed" for o in outcomes)
+    errors = [o.error for o in outcomes if np.isfinite(o.error)]
+    times = [o.seconds for o in outcomes]
+    worst = f"{np.median(errors):.1e} (worst {max(errors):.1e})" if errors else "-"
+    print(
+        f"{name:34s} exact {exact:2d}/{n:<2d} listed {listed:2d}  rate error {worst:28s} "
+        f"false certain {sum(o.false_certain for o in outcomes)}  not even listed {sum(o.missing for o in outcomes)}  "
+        f"{np.median(times):.2f} s (worst {max(times):.2f})",
+        flush=True,
+    )
+
+
+def derivatives(seeds: int | None) -> None:
+    """The paper's data, concentrations and derivatives: 100 initial states x 11 snapshots, 20 seeds each."""
+    for mechanism in (HYDROGEN, FAST_SLOW, MICHAELIS_MENTEN):
+        for level in (0.0, 1e-4, 1e-3, 1e-2):
+            network = mechanism.network
+            made = [data_of(network, s, runs=100, times=PAPER_TIMES, derivatives=level) for s in range(seeds or 20)]
+            table(f"{mechanism.name}, noise {level:g}", [judge(network, data) for data in made])
+    for level in (0.0, 1e-3):
+        _sindy(level, data_of(HYDROGEN.network, 0, runs=100, times=PAPER_TIMES, derivatives=level))
+
+
+def _sindy(level: float, data: Experiments) -> None:
+    """PySINDy on the same slopes: a polynomial right-hand side, no reactions."""
+    import pysindy
+
+    x = np.vstack([r.values for r in data.runs])
+    dx = np.vstack([r.derivatives for r in data.runs if r.derivatives is not None])
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        library = pysindy.PolynomialLibrary(degree=2, include_bias=False)
+        model = pysindy.SINDy(feature_library=library, optimizer=pysindy.STLSQ(threshold=0.5))
+        model.fit(x, t=1.0, x_dot=dx)
+    terms = int(np.count_nonzero(model.coefficients()))
+    print(
+        f"PySINDy on hydrogen, noise 1e-3: {terms} terms (31 true), no mechanism, {time.perf_counter() - start:.2f} s"
+    )
+
+
+def _concentrations(mechanism: Mechanism, seeds: int | None, name: str, **how) -> None:
+    outcomes = []
+    for seed in range(seeds or 20):
+        outcomes.append(judge(mechanism.network, data_of(mechanism.network, seed, **how)))
+    table(name, outcomes)
+
+
+def hydrogen_grid(seeds: int | None) -> None:
+    """Hydrogen from concentrations alone, the paper's grid (100 x 11, dt 0.1), additive noise 1e-3, 20 seeds."""
+    _concentrations(HYDROGEN, seeds, "hydrogen 100 x 11 uniform, 1e-3", runs=100, times=PAPER_TIMES, noise=1e-3)
+
+
+def hydrogen_log(seeds: int | None) -> None:
+    """Hydrogen, 10 experiments x 11 log-spaced times, additive noise 1e-3, 20 seeds."""
+    _concentrations(HYDROGEN, seeds, "hydrogen 10 x 11 log, 1e-3", runs=10, times=LOG_TIMES, noise=1e-3)
+
+
+def hydrogen_noisy(seeds: int | None) -> None:
+    """Hydrogen from concentrations, the paper's grid, noise 1e-2: what is certain must be true, 20 seeds."""
+    _concentrations(HYDROGEN, seeds, "hydrogen 100 x 11 uniform, 1e-2", runs=100, times=PAPER_TIMES, noise=1e-2)
+
+
+def stiff_pairs(seeds: int | None) -> None:
+    """Michaelis-Menten and the fast/slow pair from concentrations, the paper's grid, noise 1e-3, 20 seeds each."""
+    for mechanism in (MICHAELIS_MENTEN, FAST_SLOW):
+        name = f"{mechanism.name} 100 x 11, 1e-3"
+        _concentrations(mechanism, seeds, name, runs=100, times=PAPER_TIMES, noise=1e-3)
+
+
+def ten(seeds: int | None) -> None:
+    """Ten mechanisms of 3 to 8 species, 10 experiments x 20 times, noise 1 % of each range on every value, 5 seeds."""
+    everything = []
+    for mechanism in TEN:
+        times = np.linspace(0.0, mechanism.span, 20)
+        how = {"runs": 10, "times": times, "noise": 0.01, "relative": True}
+        outcomes = [judge(mechanism.network, data_of(mechanism.network, s, **how)) for s in range(seeds or 5)]
+        table(mechanism.name, outcomes)
+        everything += outcomes
+    table("all ten", everything)
+
+
+ALL: dict[str, Callable[[int | None], None]] = {
+    f.__name__: f for f in (derivatives, hydrogen_grid, hydrogen_log, hydrogen_noisy, stiff_pairs, ten)
+}
