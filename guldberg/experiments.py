@@ -82,6 +82,11 @@ class Experiments:
         return int(self.measured.sum())
 
     @property
+    def still(self) -> tuple[int, ...]:
+        """Species that were measured and change in no run by more than rounding."""
+        return tuple(s for s in range(len(self.species)) if _is_still([run.values[:, s] for run in self.runs]))
+
+    @property
     def has_derivatives(self) -> bool:
         """Whether every run brings measured derivatives."""
         return all(run.derivatives is not None and np.isfinite(run.derivatives).any() for run in self.runs)
@@ -122,6 +127,11 @@ class Experiments:
         label = ",".join(runs)
         changed = tuple(dataclasses.replace(r, scale=label) if r.name in runs else r for r in self.runs)
         return dataclasses.replace(self, runs=changed)
+
+
+def _is_still(series: list[np.ndarray]) -> bool:
+    repeated = [seen for values in series if len(seen := values[np.isfinite(values)]) > 1]
+    return bool(repeated) and all(np.ptp(seen) <= 1e-12 * np.abs(seen).max() for seen in repeated)
 
 
 def _settled(run: Run, species: tuple[str, ...], amounts: Mapping[str, float]) -> Run:

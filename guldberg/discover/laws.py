@@ -45,7 +45,7 @@ class Spread(NamedTuple):
 
 def spread(data: Experiments, sd: Float[np.ndarray, "species"]) -> Spread:
     """Principal directions of the noise-scaled data within runs, over rows where every usable species was measured."""
-    columns, sd = _usable(data, sd), np.where(sd == 0, 1.0, sd)  # 0: it never changes, in any unit
+    columns = _usable(data, sd)
     rows = [run.values[np.isfinite(run.values[:, columns]).all(axis=1)][:, columns] for run in data.runs]
     rows = [r for r in rows if len(r) > 1]
     degrees = sum(len(r) - 1 for r in rows)
@@ -57,20 +57,23 @@ def spread(data: Experiments, sd: Float[np.ndarray, "species"]) -> Spread:
 
 
 def _usable(data: Experiments, sd: Float[np.ndarray, "species"]) -> Int[np.ndarray, "_"]:
-    """Species measured in at least half of all rows."""
+    """Species measured in at least half of all rows, those that never change apart."""
     filled = np.mean(np.vstack([np.isfinite(run.values) for run in data.runs]), axis=0)
-    return np.flatnonzero((filled >= 0.5) & np.isfinite(sd))
+    return np.setdiff1d(np.flatnonzero((filled >= 0.5) & np.isfinite(sd)), data.still)
+
+
+def _with_still(laws: Laws, data: Experiments) -> Laws:
+    """One more law for each species that never changes: they have no noise to compare with the others."""
+    return np.vstack([laws, np.eye(len(data.species), dtype=int)[list(data.still)]])
 
 
 def hypotheses(data: Experiments, sd: Float[np.ndarray, "species"], most: int = 6) -> list[Laws]:
     """Sets of integer laws that the data allow, most plausible first; one empty set if nothing is conserved."""
     found = spread(data, sd)
     species = len(data.species)
-    if found.conserved == 0:
-        return [np.zeros((0, species), int)]
-    pool = _pool(found)
-    sets = _sets(pool, found, found.conserved)
-    return [_widen(laws, found.columns, species) for laws in sets[:most]] or [np.zeros((0, species), int)]
+    sets = _sets(_pool(found), found, found.conserved) if found.conserved else []
+    wide = [_widen(laws, found.columns, species) for laws in sets[:most]] or [np.zeros((0, species), int)]
+    return [_with_still(laws, data) for laws in wide]
 
 
 def weaker(data: Experiments, sd: Float[np.ndarray, "species"], fewer: int = 1, most: int = 3) -> list[Laws]:
@@ -80,10 +83,10 @@ def weaker(data: Experiments, sd: Float[np.ndarray, "species"], fewer: int = 1, 
     if count < 0:
         return []
     if count == 0:
-        return [np.zeros((0, species), int)]
+        return [_with_still(np.zeros((0, species), int), data)]
     pool = [law for law in _sums(_pool(found), found) if (law.vector >= 0).all()]
     sets = _sets(pool, found, count, cluster=False)
-    return [_widen(laws, found.columns, species) for laws in sets[:most]]
+    return [_with_still(_widen(laws, found.columns, species), data) for laws in sets[:most]]
 
 
 class _Law(NamedTuple):
