@@ -75,6 +75,17 @@ def test_fast_slow_gives_both_reactions_and_certainty(shown):
         assert line(text, start)[0] == pytest.approx(truth, rel=1e-3)
 
 
+def test_tables_solves_the_problems_of_the_paper_better_than_the_paper(shown):
+    """Worst relative error of a constant, and of hydrogen's concentrations up to t = 10, at each noise of the paper."""
+    lines = shown("tables.py").splitlines()
+    assert len(lines) == 12 and all("the reactions exactly" in text for text in lines)
+    for text in lines:
+        noise, worst, ahead = (
+            float(re.search(rf"{word} ([-\de.]+)", text)[1]) for word in ("noise", "most", "by(?! at)")
+        )
+        assert worst <= max(0.2 * noise, 1e-9) and ahead <= max(0.01 * noise, 1e-8)
+
+
 def test_carotenoid_gives_the_published_steps_constants_and_chi2(shown):
     text = shown("carotenoid.py")
     published = {"bcar -> b10": 0.016628, "b10 -> 0": 0.005844, "bcry -> b10": 0.001679, "bcry -> ohb10": 0.006976}
