@@ -58,7 +58,7 @@ def _end(problem, library, at, best, index, side, spread, rise) -> tuple[float |
         return theta[index] + side * spread, best
     inside, low, previous = 0.0, 0.0, at
     outside: tuple[float, float] | None = None
-    step: float = FAR if spread > FAR else min(spread, 1.0)
+    step: float = FAR if spread > refine.LONGEST_STEP else min(spread, 1.0)
     for _ in range(REFITS):
         at_limit = step >= abs(limit - theta[index])
         step = min(step, float(abs(limit - theta[index])))

@@ -104,7 +104,7 @@ def _start(search: Search, setting: Setting) -> Search:
 def _screen(search: Search, setting: Setting) -> Search:
     """Eliminate on a few runs; what is left is fitted to all of them."""
     small, smaller = setting.screen()
-    after = _round(search, small)
+    after = _round(search, small, bold=True)
     if after.stage == "screen" or not smaller or after.at is None:
         return after
     whole = refine.fit(setting.problem, setting.library, after.at.active, after.at.k, phi=after.at.phi)
@@ -115,13 +115,14 @@ def _screen(search: Search, setting: Setting) -> Search:
 
 
 def _eliminate(search: Search, setting: Setting) -> Search:
-    return _round(search, setting)
+    return _round(search, setting, bold=False)
 
 
-def _round(search: Search, setting: Setting) -> Search:
+def _round(search: Search, setting: Setting, *, bold: bool) -> Search:
     """L0 Gauss-Newton from the present point; polishing begins when a set repeats or nothing can be fitted."""
     assert search.at is not None
-    at = select.eliminate(setting.problem, setting.library, search.at, setting.criterion, setting.keep)
+    work = (setting.problem, setting.library, search.at, setting.criterion, setting.keep)
+    at = select.eliminate(*work, bold=bold)
     if at is None:
         return dataclasses.replace(search, stage="polish" if search.visited else "done")
     key = tuple(map(int, at.active))

@@ -21,8 +21,8 @@ SMALLEST, LARGEST = 1e-3, 1e5  # of constants proposed by the linear problem, in
 SATURATED = 0.05  # effect of ln k on the data, in units of what passed through the reaction
 # Prices that settle ties between mechanisms which fit alike, small beside 2 ln n:
 SPECTATOR = 3.0  # a molecule on both sides
-MOLECULE = 0.5  # any molecule on either side
-ONE_WAY = 0.25  # a reaction without its reverse, against microscopic reversibility
+MOLECULE = 1.0  # any molecule on either side
+ONE_WAY = 0.5  # a reaction without its reverse, against microscopic reversibility
 
 Chosen = Int[np.ndarray, "_"]
 
@@ -133,12 +133,12 @@ def refit(
 
 
 def eliminate(
-    problem: Problem, library: Library, at: Fitted, criterion: Criterion, keep: frozenset[int]
+    problem: Problem, library: Library, at: Fitted, criterion: Criterion, keep: frozenset[int], *, bold: bool
 ) -> Fitted | None:
-    """One round of L0 Gauss-Newton: the better of the sets left with and without the fast reactions protected."""
+    """One round of L0 Gauss-Newton, fast reactions protected; `bold`: or not, whichever set fits better."""
     price, fast = criterion.price * criterion.variance(at.chi2), saturated(problem, library, at)
     fits: dict[tuple[int, ...], Fitted | None] = {}
-    for held in {tuple(fast), ()}:
+    for held in {tuple(fast), ()} if bold else {tuple(fast)}:
         lin = tangent(problem, library, at, np.array(held, int))
         if lin is not None:
             chosen = linear.eliminate(lin, price, keep | frozenset(map(int, held)))
