@@ -24,7 +24,8 @@ $(READY): requirements.lock pyproject.toml tools/venv.sh
 demo: $(READY)
 	$(BIN)/guldberg demo discover
 
-test test-all: export OPENBLAS_NUM_THREADS = 1 # two workers on small matrices: more threads only wait for each other
+# Two workers on small matrices: more threads would only wait for each other.
+test test-all: export OPENBLAS_NUM_THREADS := 1
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
