@@ -18,8 +18,8 @@ from guldberg.discover.refine import Fitted
 from guldberg.discover.result import Combination, Estimate
 
 AGREES = (0.8, 1.25)  # ratio of true to quadratic rise that counts as agreement
-CLOSE = 0.08  # relative accuracy of the rise at an end of the interval
-REFITS = 9  # per end
+CLOSE = 0.1  # relative accuracy of the rise at an end of the interval
+REFITS = 6  # per end
 FAR = 7.0  # a constant that may be a thousand times larger or smaller is not bounded on that side
 DETERMINED = 0.25  # a combination is worth telling if its sd is below this part of either constant's own
 

@@ -16,7 +16,7 @@ from guldberg.discover.search import Search, Setting, Task, Visited
 
 NEAR = 8.0  # the linear prediction may be this far outside the margin and still be refitted
 MOST = 24  # refits
-SWAPS = 6  # of fast equilibria, those with the fewest spectators
+SWAPS = 8  # of pairs hidden by fast equilibria, those with the fewest spectators
 WORTH_ADDING = 6.6  # a superset counts as a rival from this gain of chi2 on (99 %)
 
 

@@ -181,22 +181,32 @@ def neighbours(library: Library, active: Chosen, keep: frozenset[int]) -> list[C
 def equilibrium_swaps(
     library: Library, at: Fitted, fast: Chosen, keep: frozenset[int]
 ) -> list[tuple[Chosen, dict[int, float]]]:
-    """Another reversible pair in place of a fast one whose equilibrium it shares, with its starting constants.
+    """Another reversible pair in place of one that a fast equilibrium hides, with its starting constants.
 
-    Only the equilibrium constant of a fast pair shows in the data: a pair with the same net change (a spectator more or
-    less) fits as well, and no single swap leads from one to the other. Fewer spectators come first.
+    Only the equilibrium constants of fast pairs show in the data, and species in fast equilibrium are one pool: a pair
+    whose net change differs by what the fast pairs convert fits as well (a spectator more or less, F <-> P in place of
+    F <-> R), and no single swap leads from one to the other. Fewer spectators come first.
     """
+    if len(fast) == 0:
+        return []
     pairs, inside = reversible_pairs(library), set(map(int, at.active))
     constant = dict(zip(map(int, at.active), map(float, at.k), strict=True))
     out = []
     for i, back in pairs:
-        if not {i, back} <= set(map(int, fast)) - keep:
+        if not {i, back} <= inside - keep or i > back:
             continue
         rest = at.active[(at.active != i) & (at.active != back)]
+        others = library.net[np.setdiff1d(fast, [i, back])]
         for j, j_back in pairs:
-            if (library.net[j] == library.net[i]).all() and not {j, j_back} & inside:
+            if not {j, j_back} & inside and _same_pool(library.net[i], library.net[j], others):
                 out.append((np.union1d(rest, np.array([j, j_back])), {j: constant[i], j_back: constant[back]}))
     return sorted(out, key=lambda swap: int(np.minimum(library.reactants[swap[0]], library.products[swap[0]]).sum()))
+
+
+def _same_pool(net: np.ndarray, other: np.ndarray, fast: np.ndarray) -> bool:
+    """Whether two net changes differ by what the fast reactions convert."""
+    rank = np.linalg.matrix_rank(fast) if len(fast) else 0
+    return bool(np.linalg.matrix_rank(np.vstack([fast, net - other])) == rank)
 
 
 def reversible_pairs(library: Library) -> list[tuple[int, int]]:
