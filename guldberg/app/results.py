@@ -154,6 +154,7 @@ def _fit(found: Discovered) -> dict[str, Any]:
         "library": found.library,
         "solves": fit.solves,
         "failed_solves": fit.failed_solves,
+        "rtol": fit.rtol,
         "experiments": [_experiment(found, run) for run in fit.runs],
     }
 

@@ -91,6 +91,7 @@ class Fit:
     runs: tuple[RunFit, ...]
     solves: int  # trajectories integrated
     failed_solves: int
+    rtol: float | None = None  # of the integration; the absolute one is a thousandth of it, times each species' size
 
 
 @dataclasses.dataclass(frozen=True)
