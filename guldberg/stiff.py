@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numba
@@ -75,6 +76,11 @@ def directed(
         species = np.flatnonzero(n)
         touched[i, : len(species)], change[i, : len(species)] = species, n[species]
     return Directed(factors, touched, change)
+
+
+def compiled_before() -> bool:
+    """Whether the machine code is on disk already; the first solve makes it, for some ten seconds."""
+    return any(Path(_runs.stats.cache_path).glob("stiff._runs-*.nbi"))
 
 
 def solve(

@@ -288,9 +288,12 @@ def check(as_json: bool) -> None:
 
 def _work(folder: Path, as_json: bool) -> None:
     """Do what the run in `folder` still has to do, and tell its result."""
+    from guldberg import stiff
     from guldberg.app import jobs, results, runs
     from guldberg.app.progress import Progress
 
+    if not stiff.compiled_before():
+        note("compiling the integrator, once on this machine (some ten seconds) ...")
     try:
         with Progress(note, live=sys.stderr.isatty() and not _is_quiet()) as progress:
             found = runs.go(folder, jobs.KINDS, on_metrics=progress, on_note=note)
@@ -342,6 +345,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The entry point: runs a command, turns what went wrong into one line and an exit status."""
     # JAX reads this when it is first imported, which is later. Only here: a library must leave its user's choice alone.
     os.environ["JAX_ENABLE_X64"] = "1"
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small: more threads only get in the way
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)  # "a GPU may be present": not asked for
     sys.exit(_status(lambda: cli.main(argv, prog_name="guldberg", standalone_mode=False)))
 
