@@ -80,7 +80,7 @@ def directed(
 
 def compiled_before() -> bool:
     """Whether the machine code is on disk already; the first solve makes it, for some ten seconds."""
-    return any(Path(_runs.stats.cache_path).glob("stiff._runs-*.nbi"))
+    return any(Path(str(_runs.stats.cache_path)).glob("stiff._runs-*.nbi"))
 
 
 def solve(
