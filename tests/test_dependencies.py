@@ -70,6 +70,7 @@ VIOLATIONS = [
     ("structure.py", "import matplotlib.pyplot", "guldberg.structure -> matplotlib"),
     ("experiments.py", "def late():\n    import pandas", "guldberg.experiments -> pandas"),
     ("system.py", "from numba import njit", "guldberg.system -> numba"),
+    ("system.py", "import diffrax", "guldberg.system -> diffrax"),
     ("experiments.py", "import guldberg.text", "guldberg.experiments -> guldberg.text"),
     ("learn/fit.py", "from guldberg.discover import result", "guldberg.learn.fit -> guldberg.discover.result"),
     ("simulation.py", "from guldberg import stiff", "guldberg.simulation -> guldberg.stiff"),
