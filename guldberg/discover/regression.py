@@ -28,6 +28,9 @@ ROUNDING = 1e-9  # relative size below which a constant or a residual is roundin
 CONFIDENCE = 5.0  # half width of the region for w_R, in standard errors: no false verdict over thousands of candidates
 
 
+Table = Float[np.ndarray, "rows species"]
+
+
 class Slopes(NamedTuple):
     """Rows of state and derivative; NaN where a derivative was not measured."""
 
@@ -79,12 +82,12 @@ def _with_noise(data: Slopes, library: Library, keep: frozenset[int], relative: 
     seen = np.isfinite(data.dc)
     rates = monomials(data.c, library.reactants)
     A = (rates[:, None, :] * library.net.T[None])[seen]
-    b, w = data.dc[seen], 1.0 / _sigma(data.dc, relative)[seen]
+    b, w = data.dc[seen], 1.0 / _sigma(data.dc, data.dc, relative)[seen]
     problem, active = _eliminated(A, b, w, np.arange(len(library.net)), keep)
     for _ in range(PASSES - 1):
         k, _ = problem.residual(active)
         fitted = rates[:, active] @ (k[:, None] * library.net[active])
-        w = 1.0 / _sigma(fitted, relative)[seen]
+        w = 1.0 / _sigma(fitted, data.dc, relative)[seen]
         problem, active = _eliminated(A, b, w, active, keep)
     active = _merged(problem, library, active, len(b), keep)
     k, chi2 = problem.residual(active)
@@ -105,13 +108,13 @@ def _eliminated(
     return problem, linear.eliminate(problem, _price(problem, len(b), active), keep)
 
 
-def _sigma(dc: Float[np.ndarray, "rows species"], relative: bool) -> Float[np.ndarray, "rows species"]:
-    """The shape of the noise: proportional to |dc/dt|, or one size per species."""
-    largest = np.nanmax(np.abs(dc), axis=0)
-    largest = np.where(largest > 0, largest, max(float(np.nanmax(largest)), 1e-300))
+def _sigma(dc: Table, measured: Table, relative: bool) -> Table:
+    """The shape of the noise where the derivatives are `dc`: proportional to |dc/dt|, or one size per species."""
+    largest = np.abs(np.nan_to_num(measured)).max(axis=0)
+    largest = np.where(largest > 0, largest, largest.max() or 1.0)
     if relative:
         return np.maximum(np.abs(np.nan_to_num(dc)), FLOOR * largest)
-    typical = np.sqrt(np.nanmean(dc**2, axis=0))
+    typical = np.sqrt(np.nansum(dc**2, axis=0) / np.maximum(np.isfinite(dc).sum(axis=0), 1))
     return np.broadcast_to(np.where(typical > 0, typical, largest), dc.shape)
 
 
@@ -225,7 +228,7 @@ def _bounds(N: np.ndarray, w: np.ndarray, se: np.ndarray, names: list[str]) -> l
 def standard_deviation(fitted: Regression, data: Slopes, library: Library) -> Float[np.ndarray, "rows species"]:
     """sd of each derivative by the noise model that won, at the fitted slopes."""
     predicted = monomials(data.c, library.reactants[fitted.active]) @ (fitted.k[:, None] * library.net[fitted.active])
-    return _sigma(predicted, fitted.relative) * max(fitted.noise, 1e-15)
+    return _sigma(predicted, data.dc, fitted.relative) * max(fitted.noise, 1e-15)
 
 
 def half_width(fitted: Regression) -> float:
