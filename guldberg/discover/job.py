@@ -57,6 +57,7 @@ class State:
     left_out: tuple[int, ...] = ()  # species whose columns look computed
     pending: tuple[Int[np.ndarray, "laws species"], ...] = ()  # law hypotheses still to be searched
     fewer: int = 0  # hypotheses with this many laws less have been searched
+    doubted: float = np.inf  # the best score before that
     forgiven: bool = False  # the noise has been judged by a fit that is worse than it should be
     current: Search | None = None
     best: Search | None = None
@@ -140,16 +141,20 @@ class Discovery:
         return dataclasses.replace(state, stage="rivals")
 
     def _doubt(self, state: State) -> State | None:
-        """A poor fit: try with fewer laws; if none helps, take the residuals of the best for noise, once."""
+        """A poor fit: fewer laws, as long as that helps; else the residuals tell how the noise of species compares."""
         assert state.sd is not None
-        if not self.options.laws:
+        score = np.inf if state.best is None else state.best.score
+        if not self.options.laws and (score < state.doubted - 1.0 or np.isinf(score)):
             fewer = tuple(laws.weaker(self.data, self._noise_for_laws(state.sd), state.fewer + 1))
             if fewer:
-                return dataclasses.replace(state, pending=fewer, fewer=state.fewer + 1)
+                return dataclasses.replace(state, pending=fewer, fewer=state.fewer + 1, doubted=score)
         if state.best is None or state.best.at is None or state.forgiven or self._noise_known:
             return None
-        sd = state.sd * assemble.noise_factor(self._setting(state, state.best.laws), state.best.at)
-        return dataclasses.replace(state, sd=sd, pending=(state.best.laws,), best=None, forgiven=True)
+        factor = assemble.noise_factor(self._setting(state, state.best.laws), state.best.at)
+        if factor.max() / factor.min() < REESTIMATE:
+            return None
+        again = {"sd": state.sd * factor, "pending": (state.best.laws,), "best": None, "forgiven": True}
+        return dataclasses.replace(state, **again)
 
     def _search(self, state: State) -> State:
         """One step of the search under the current laws; at its end the noise is judged by the residuals."""
@@ -171,6 +176,8 @@ class Discovery:
         """Refit a few of the mechanisms that may do as well; start over from one that does better."""
         assert state.best is not None
         setting, best = self._setting(state, state.best.laws), state.best
+        if state.tasks is None:  # what was out of reach of the best may still be within the margin
+            best = dataclasses.replace(best, tried=tuple(tuple(map(int, v.active)) for v in best.visited))
         todo = tuple(rivals.tasks(best, setting)) if state.tasks is None else state.tasks
         margin, before = setting.criterion.price, best.at
         for chosen, given in todo[:RIVALS_PER_STEP]:
