@@ -199,7 +199,10 @@ def chi2_at(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, 
 def throughput(
     problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray
 ) -> Float[np.ndarray, "reactions"]:
-    """Norm over the data of N_i integral k_i prod c^nu dt, in units of the noise: what passed through each reaction."""
+    """Norm over the data of N_i integral k_i prod c^nu dt, in units of the noise: what passed through each reaction.
+
+    The integral takes the rate at the end of each interval: what a reaction goes on to pass, not its first burst.
+    """
     reactions = stiff.directed(library.reactants, library.products)
     factor = _factors(problem, phi)
     solution = stiff.solve(
@@ -209,6 +212,6 @@ def throughput(
     for e, times in enumerate(problem.times):
         rows = slice(problem.offsets[e], problem.offsets[e + 1])
         rate = factor[e] * k * np.prod(solution.values[rows, None, :] ** library.reactants, axis=2)
-        passed = np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(times)[:, None], axis=0)
+        passed = np.cumsum(rate[1:] * np.diff(times)[:, None], axis=0)
         total += (passed**2 * (problem.weights[rows][1:] ** 2 @ library.net.T**2)).sum(axis=0)
     return np.sqrt(total)
