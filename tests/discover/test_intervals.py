@@ -1,0 +1,159 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import scipy.optimize
+from measured import directions, measure
+from zoo import ZOO
+
+from guldberg.app.synthetic import synthetic
+from guldberg.discover import intervals
+from guldberg.discover.library import Library
+from guldberg.discover.problem import prepare
+from guldberg.discover.refine import fit
+from guldberg.text import parse
+
+RISE = 3.841458820694124  # 95 % of chi2 with one degree of freedom
+
+
+def fitted(data, network, sd):
+    """(problem, library, fit of the true reactions from the true constants)."""
+    library, k = directions(network)
+    problem = prepare(data, np.full(len(data.species), sd))
+    return problem, library, fit(problem, library, np.arange(len(k)), k, decrement=1e-6)
+
+
+def scanned(rise_at, centre):
+    """Where `rise_at`(ln k) crosses RISE on either side of `centre`: brackets by a walk, then bisection."""
+    ends = []
+    for side in (-1, 1):
+        walk = next(d for d in 0.01 * 1.3 ** np.arange(60) if rise_at(centre + side * d) > RISE)
+        low, high = sorted((centre, centre + side * walk))
+        ends.append(scipy.optimize.brentq(lambda x: rise_at(x) - RISE, low, high))
+    return np.array(ends)
+
+
+def decay_chi2(times, y, sd, free):
+    """chi2(k) of a0 exp(-k t); with `free`, a0 >= 0 at its best for each k."""
+
+    def chi2(log_k):
+        curve = np.exp(-np.exp(log_k) * times)
+        a0 = max(curve @ y / (curve @ curve), 0.0) if free else 1.0
+        seen = slice(None) if free else slice(1, None)  # an exact start is no measurement
+        return np.sum(((a0 * curve - y) / sd)[seen] ** 2)
+
+    return chi2
+
+
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize("sd", [0.01, 0.05, 0.15])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_interval_of_a_decay_is_that_of_its_likelihood(free, sd, seed):
+    """A -> 0 has one curve for each k: its likelihood is scanned. An end may be 16 % of the half width too near, where
+    the quadratic form was trusted (0.8 to 1.25 of the rise, initial amounts moved to first order only); not more."""
+    network, times = parse("A -> 0 @ 2"), np.linspace(0, 1, 6)
+    data = synthetic(network, np.array([[1.0]]), times, noise=sd, exact_start=not free, seed=seed)
+    problem, library, at = fitted(data, network, sd)
+    chi2 = decay_chi2(times, data.runs[0].values[:, 0], sd, free)
+    best = scipy.optimize.minimize_scalar(chi2, bounds=(-5, 5), method="bounded", options={"xatol": 1e-10})
+    assert at.chi2 == pytest.approx(best.fun, rel=1e-4, abs=1e-3)
+    expected = scanned(lambda x: chi2(x) - best.fun, best.x)
+    estimate, _ = intervals.interval(problem, library, at, 0, RISE)
+    assert estimate.verdict == "bounded"
+    found = np.log([estimate.low, estimate.high])
+    np.testing.assert_allclose(found - best.x, expected - best.x, rtol=0.16)
+
+
+def test_where_the_data_set_no_bound_the_interval_is_open_on_that_side():
+    """A decay that is over at the first measurement could be as fast as you please; one not begun, as slow."""
+    network = parse("A -> B @ 50")
+    data = synthetic(network, np.array([[1.0, 0.0]]), np.array([0.0, 1.0, 2.0]), noise=0.02)
+    estimate, _ = intervals.interval(*fitted(data, network, 0.02), 0, RISE)
+    assert estimate.high is None and 1 < estimate.low < 10
+    slow = synthetic(parse("A -> B @ 1e-6"), np.array([[1.0, 0.0]]), np.array([0.0, 1.0, 2.0]), noise=0.02)
+    library, k = directions(network)
+    problem = prepare(slow, np.full(2, 0.02))
+    at = fit(problem, library, np.array([0]), k * 1e-4)
+    estimate, _ = intervals.interval(problem, library, at, 0, RISE)
+    assert estimate.low is None and 0 < estimate.high < 0.1
+
+
+def test_a_linear_problem_has_the_interval_of_its_covariance():
+    """0 -> A at rate k: a(t) = a0 + k t is linear in k, so the interval is k +- 1.96 sd, sd by the textbook."""
+    network, times = parse("0 -> A @ 3"), np.linspace(0, 1, 11)
+    data = synthetic(network, np.array([[0.5], [1.0]]), times, noise=0.01, exact_start=False, seed=2)
+    problem, library, at = fitted(data, network, 0.01)
+    centred = times - times.mean()
+    y = [run.values[:, 0] for run in data.runs]
+    k, sd = sum(centred @ v for v in y) / (2 * centred @ centred), 0.01 / np.sqrt(2 * centred @ centred)
+    estimate, _ = intervals.interval(problem, library, at, 0, RISE)
+    np.testing.assert_allclose(
+        [estimate.value, estimate.low, estimate.high], [k, k - 1.96 * sd, k + 1.96 * sd], rtol=1e-4
+    )
+    assert np.sqrt(intervals.covariance(at)[0, 0]) == pytest.approx(sd / k, rel=1e-4)
+
+
+def coarse(sd=0.01, seed=0):
+    """F <-> R slow, R <-> P three orders faster than the grid resolves."""
+    return measure(ZOO["fast_slow_pair"].network, 1.0, relative=sd, seed=seed)
+
+
+def test_a_fast_pair_is_undetermined_but_for_its_ratio():
+    network = ZOO["fast_slow_pair"].network
+    problem, library, at = fitted(coarse(), network, 0.01)
+    rise = intervals.threshold(problem.points, 4 + 30, at.chi2, True)
+    estimates = [intervals.interval(problem, library, at, i, rise)[0] for i in range(4)]
+    names = ["F -> R", "R -> P", "R -> F", "P -> R"]
+    verdict = {name: e.verdict for name, e in zip(names, estimates, strict=True)}
+    assert verdict["F -> R"] == "bounded" and verdict["R -> P"] == verdict["P -> R"] != "bounded"
+    (found,) = intervals.combinations(at, names, rise, estimates)
+    assert found.name == "k(R -> P) / k(P -> R)"
+    assert found.estimate.low < 1.0 < found.estimate.high < 1.1 * found.estimate.low
+
+
+def test_well_known_constants_make_no_combination():
+    problem, library, at = fitted(measure(ZOO["oligomers"].network, 1.0), ZOO["oligomers"].network, 0.01)
+    estimates = [intervals.interval(problem, library, at, i, RISE)[0] for i in range(6)]
+    assert all(e.low < e.value < e.high for e in estimates)
+    assert intervals.combinations(at, [str(i) for i in range(6)], RISE, estimates) == []
+
+
+def test_a_factor_on_the_rates_has_an_interval_too():
+    data = measure("A -> B @ 2", 1.0, runs=4, seed=4)
+    slow = [dataclasses.replace(r, times=r.times / 0.5) if r.name == "2" else r for r in data.runs]
+    problem, library, at = fitted(
+        dataclasses.replace(data, runs=tuple(slow)).with_scale(("2",)), parse("A -> B @ 2"), 0.01
+    )
+    estimate, _ = intervals.interval(problem, library, at, 1, RISE)
+    assert estimate.low < 0.5 < estimate.high < 1.3 * estimate.low
+
+
+def test_an_interval_sought_from_beside_the_optimum_brings_the_optimum_back():
+    network = parse("A <-> B @ 2, 1\nB -> C @ 0.5")
+    data = measure(network, 2.0, relative=0.02, runs=3)
+    problem, library, at = fitted(data, network, 0.01)
+    frozen = fit(problem, library, at.active, at.k * [1.0, 1.0, 1.3], c0=at.c0, frozen=np.array([2]))
+    assert frozen.chi2 > at.chi2 + RISE
+    _, better = intervals.interval(problem, library, frozen, 0, RISE)
+    assert better.chi2 < frozen.chi2 - RISE
+    _, same = intervals.interval(problem, library, at, 0, RISE)
+    assert same.chi2 >= at.chi2 - 1e-3
+
+
+def test_threshold_is_that_of_student_where_the_noise_is_estimated():
+    """t(0.975; 20)^2 = 2.085963^2, times chi2 / 20."""
+    assert intervals.threshold(25, 5, 40.0, noise_known=False) == pytest.approx(2.085963447**2 * 2, rel=1e-6)
+    assert intervals.threshold(25, 5, 40.0, noise_known=True) == 3.84
+    assert np.isfinite(intervals.threshold(3, 9, 1.0, noise_known=False))
+
+
+def test_covariance_is_the_inverse_and_survives_what_is_undetermined():
+    A = np.random.default_rng(0).normal(size=(9, 4)) * [1e-6, 1.0, 1e3, 10.0]
+    problem, library, at = fitted(measure("A -> B @ 2", 1.0, runs=2), parse("A -> B @ 2"), 0.01)
+    assert isinstance(library, Library) and problem.points
+    well = dataclasses.replace(at, hessian=A.T @ A)
+    np.testing.assert_allclose(intervals.covariance(well), np.linalg.inv(A.T @ A), rtol=1e-6)
+    J = np.array([[1.0, -1.0, 0.0], [0.0, 0.0, 2.0]])  # only the difference of the first two shows
+    C = intervals.covariance(dataclasses.replace(at, hessian=J.T @ J))
+    assert C[0, 0] > 1e6 and C[1, 1] > 1e6 and C[2, 2] == pytest.approx(0.25)
+    assert C[0, 0] + C[1, 1] - 2 * C[0, 1] == pytest.approx(1.0, rel=0.3)
