@@ -70,6 +70,7 @@ def michaelis_menten(names=("E", "S", "ES", "P"), runs=3, seed=0, sd_given=True)
             runs=tuple(fits),
             solves=1234,
             failed_solves=5,
+            rtol=1e-6,
         ),
         alternatives=(
             Rival((f"{es} -> {s} + {p}",), (f"{es} -> {e} + {p}",), (f"{e} + {s} -> {es}",), (5.0,), 1.27, chi2 + 1.27),

@@ -204,25 +204,32 @@ def _net_productions(rates: np.ndarray, dc: np.ndarray, sigma: np.ndarray) -> tu
 def _bounds(N: np.ndarray, w: np.ndarray, se: np.ndarray, names: list[str]) -> list[Candidate]:
     """Linear programmes min and max k_i subject to |N k - w| <= CONFIDENCE se, k >= 0."""
     size = float(np.abs(w).max())
-    slack = CONFIDENCE * se + ROUNDING * size
-    if size == 0 or (np.abs(w) <= slack).all():
+    if size == 0 or (np.abs(w) <= CONFIDENCE * se + ROUNDING * size).all():
         return []
-    constraint, limit = np.vstack([N, -N]) * 1.0, np.concatenate([w + slack, -w + slack]) / size
     out = []
     for i, name in enumerate(names):
-        ends = []
-        for sign in (1, -1):
-            cost = np.zeros(len(names))
-            cost[i] = sign
-            solved = scipy.optimize.linprog(cost, A_ub=constraint, b_ub=limit, bounds=(0, None), method="highs")
-            ends.append(sign * solved.fun * size if solved.status == 0 else (0.0 if sign > 0 else np.inf))
-        low, high = ends
-        verdict: Certainty = (
-            "certain" if low > ROUNDING * size else "possible" if high > ROUNDING * size else "impossible"
-        )
-        if verdict != "impossible":
+        low, high = _extreme(N, w, se, i, 1), _extreme(N, w, se, i, -1)
+        verdict: Certainty = "certain" if low > ROUNDING * size else "possible"
+        if high > ROUNDING * size:
             out.append(Candidate(name, verdict, float(max(low, 0.0)), float(high) if np.isfinite(high) else None))
     return out
+
+
+def _extreme(N: np.ndarray, w: np.ndarray, se: np.ndarray, i: int, sign: int) -> float:
+    """The least (sign 1) or largest (sign -1) k_i; 0 or infinity where no programme has a solution.
+
+    Exact data leave no room at all: rounding error is given some, and more where that does not suffice.
+    """
+    size = float(np.abs(w).max())
+    cost = np.zeros(N.shape[1])
+    cost[i] = sign
+    for rounding in (ROUNDING, 1e2 * ROUNDING, 1e4 * ROUNDING):
+        slack = CONFIDENCE * se + rounding * size
+        A, b = np.vstack([N, -N]) * 1.0, np.concatenate([w + slack, -w + slack]) / size
+        solved = scipy.optimize.linprog(cost, A_ub=A, b_ub=b, bounds=(0, None), method="highs")
+        if solved.status == 0:
+            return sign * solved.fun * size
+    return 0.0 if sign > 0 else np.inf
 
 
 def standard_deviation(fitted: Regression, data: Slopes, library: Library) -> Float[np.ndarray, "rows species"]:
