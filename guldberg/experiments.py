@@ -118,6 +118,10 @@ class Experiments:
         """The same runs as if the species in `columns` had not been measured; exact initial amounts stay."""
         return dataclasses.replace(self, runs=tuple(_emptied(run, list(columns)) for run in self.runs))
 
+    def settled(self, columns: tuple[int, ...]) -> Experiments:
+        """The same runs as if the species in `columns` had been set to what was measured first, and no more."""
+        return dataclasses.replace(self, runs=tuple(_exact_from_the_start(run, columns) for run in self.runs))
+
     def with_scale(self, runs: tuple[str, ...]) -> Experiments:
         """The same runs, those named sharing one more unknown factor on all their rates."""
         missing = sorted(set(runs) - {run.name for run in self.runs})
@@ -161,4 +165,14 @@ def _emptied(run: Run, columns: list[int]) -> Run:
     values[1:, columns], sd[1:, columns] = np.nan, np.nan
     noisy = [c for c in columns if not exact[c]]
     values[0, noisy], sd[0, noisy] = np.nan, np.nan
+    return dataclasses.replace(run, values=values, sd=sd)
+
+
+def _exact_from_the_start(run: Run, columns: tuple[int, ...]) -> Run:
+    values, sd = run.values.copy(), run.sd.copy()
+    for c in columns:
+        seen = run.values[np.isfinite(run.values[:, c]), c]
+        values[:, c], sd[:, c] = np.nan, np.nan
+        if len(seen):
+            values[0, c], sd[0, c] = seen[0], 0.0
     return dataclasses.replace(run, values=values, sd=sd)

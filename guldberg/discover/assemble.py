@@ -72,7 +72,7 @@ def from_search(
         combinations=tuple(intervals.combinations(at, names, rise, list(every))),
         path=_path(search.visited),
         candidates=(),
-        warnings=tuple([*_unmeasured(data, left_out), *_warnings(setting, search, parameters)]),
+        warnings=tuple([*_unmeasured(data, left_out, search.laws), *_warnings(setting, search, parameters)]),
     )
 
 
@@ -289,16 +289,17 @@ def _range(data: Experiments) -> Float[np.ndarray, "species"]:
     return np.nanmax([np.nanmax(np.abs(np.nan_to_num(run.values)), axis=0) for run in data.runs], axis=0)
 
 
-def _unmeasured(data: Experiments, left_out: tuple[int, ...]) -> list[str]:
-    """Species that the fit knows only through others."""
+def _unmeasured(data: Experiments, left_out: tuple[int, ...], laws: Int[np.ndarray, "laws species"]) -> list[str]:
+    """Species that change, and that the fit knows only through others."""
     out = [
         f"the column {data.species[s]} looks computed, not measured: the fit does without it (give its sd to use it), "
         "and the data cannot say which reaction makes it"
         for s in left_out
     ]
-    seen = data.measured.sum(axis=0)
+    alone = laws[np.count_nonzero(laws, axis=1) == 1]  # a law of one species: nothing changes it
+    told = (data.measured > 0).any(axis=0) | (alone != 0).any(axis=0)
     for s, name in enumerate(data.species):
-        if seen[s] == 0 and s not in left_out:
+        if not told[s] and s not in left_out:
             out.append(f"{name} was not measured: its reactions rest on the other species alone")
     return out
 

@@ -78,6 +78,12 @@ class Discovery:
     look: Callable[[Experiments], tuple[str, ...]] | None = None  # a first look: no fit starts without its warnings
     state_types = (State, Search, Fitted, Visited, Estimate)
 
+    def __post_init__(self) -> None:
+        """InputError where there is nothing to learn from."""
+        columns = (column for run in self.data.runs for column in run.values.T)
+        if all(len(set(column[np.isfinite(column)])) < 2 for column in columns):
+            raise InputError("no species changes in any experiment: there is no reaction to find")
+
     def init(self, seed: int = 0) -> State:
         """The method is deterministic: the seed is recorded and changes nothing."""
         return State(seed)
@@ -232,10 +238,10 @@ class Discovery:
 
     def _setting(self, state: State, conserved: Int[np.ndarray, "laws species"]) -> Setting:
         assert state.sd is not None
-        data = self.data.unmeasured(state.left_out)
+        data = self.data.unmeasured(state.left_out).settled(self.data.still)  # no noise to weigh others by
         problem = prepare(data, state.sd)
         library = self._library(conserved)
-        criterion = Criterion(problem.points, self._noise_known)
+        criterion = Criterion(problem.points, self._noise_known, int(problem.free.sum()))
         return Setting(data, problem, library, criterion, required(self.options, library, self.data.species))
 
     def _misfit(self, state: State, found: Search) -> float:
