@@ -37,7 +37,8 @@ def smallest_kernel(A: ArrayLike) -> tuple[Vector, ...]:
     """A basis of {x: A x = 0} of vectors as plain as can be: non-negative ones before others, then the smallest sum.
 
     The non-negative ones are those of minimal support (the extreme rays of {x >= 0, A x = 0}), or short sums of such
-    that are smaller still. A basis over the rationals, of coprime integers; unlike with `kernel`, their integer combinations may miss integer solutions.
+    that are smaller still. A basis over the rationals, of coprime integers; unlike with `kernel`, their integer
+    combinations may miss integer solutions.
     """
     short = kernel(A)
     return _independent(sorted({*_rays(short), *short}, key=_plainness), len(short))

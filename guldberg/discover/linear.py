@@ -48,10 +48,11 @@ def eliminate(
     price: float,
     keep: frozenset[int] = frozenset(),
     start: Int[np.ndarray, "_"] | None = None,
+    most: int | None = None,
 ) -> Int[np.ndarray, "_"]:
     """Backward elimination: drop the column whose loss raises the squares least, as long as that is below `price`.
 
-    Columns in `keep` stay. Returns the surviving columns in ascending order.
+    Columns in `keep` stay; beyond `most` columns the price does not matter. Returns the surviving columns in ascending order.
     """
     active = np.arange(problem.Q.shape[1]) if start is None else np.sort(start)
     active, rss = _support(problem, active, keep)
@@ -60,7 +61,7 @@ def eliminate(
         if not trials:
             break
         smaller, rise = min(trials, key=lambda trial: trial[1])
-        if rise - rss > price:
+        if rise - rss > price and (most is None or len(active) <= most):
             break
         active, rss = smaller, rise
     return active

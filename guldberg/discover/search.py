@@ -51,9 +51,9 @@ class Setting(NamedTuple):
             return self, False
         problem = self.problem.some(some)
         data = dataclasses.replace(self.data, runs=tuple(self.data.runs[e] for e in some))
-        return self._replace(
-            data=data, problem=problem, criterion=dataclasses.replace(self.criterion, points=problem.points)
-        ), True
+        initials = int(problem.free.sum())
+        criterion = dataclasses.replace(self.criterion, points=problem.points, initials=initials)
+        return self._replace(data=data, problem=problem, criterion=criterion), True
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,6 +23,7 @@ SATURATED = 0.05  # effect of ln k on the data, in units of what passed through 
 SPECTATOR = 3.0  # a molecule on both sides
 MOLECULE = 1.0  # any molecule on either side
 ONE_WAY = 0.5  # a reaction without its reverse, against microscopic reversibility
+MOST_PARAMETERS = 0.7  # of the number of points
 
 Chosen = Int[np.ndarray, "_"]
 
@@ -33,6 +34,7 @@ class Criterion:
 
     points: int
     noise_known: bool
+    initials: int = 0  # initial amounts fitted beside the constants
 
     @property
     def price(self) -> float:
@@ -53,7 +55,17 @@ class Criterion:
         spectators = float(np.minimum(chosen.reactants, chosen.products).sum())
         molecules = float(chosen.reactants.sum() + chosen.products.sum())
         one_way = len(active) - len(reversible_pairs(chosen))
-        return self.price * len(active) + SPECTATOR * spectators + MOLECULE * molecules + ONE_WAY * one_way
+        ties = SPECTATOR * spectators + MOLECULE * molecules + ONE_WAY * one_way
+        return self.price * len(active) + ties + self._exhausted(len(active))
+
+    @property
+    def most(self) -> int:
+        """The most reactions that so many points can vouch for."""
+        return max(int(MOST_PARAMETERS * self.points) - self.initials, 1)
+
+    def _exhausted(self, reactions: int) -> float:
+        """Prohibitive where there are hardly more points than parameters: such a fit is no evidence."""
+        return 1e3 * max(reactions - self.most, 0)
 
     def variance(self, chi2: float) -> float:
         """What one unit of misfit is worth in chi2 near a fit."""
@@ -64,7 +76,7 @@ class Criterion:
         allowed = slack + self.cost(library, best.active) - self.cost(library, active)
         if self.noise_known:
             return best.chi2 + allowed
-        return max(best.chi2, 1e-12 * self.points) * float(np.exp(allowed / self.points))
+        return max(best.chi2, 1e-12 * self.points) * float(np.exp(min(allowed / self.points, 500.0)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +153,7 @@ def eliminate(
     for held in {tuple(fast), ()} if bold else {tuple(fast)}:
         lin = tangent(problem, library, at, np.array(held, int))
         if lin is not None:
-            chosen = linear.eliminate(lin, price, keep | frozenset(map(int, held)))
+            chosen = linear.eliminate(lin, price, keep | frozenset(map(int, held)), most=criterion.most)
             if tuple(chosen) not in fits:
                 fits[tuple(chosen)] = refit(problem, library, chosen, at, lin, np.array(held, int))
     done = [f for f in fits.values() if f is not None]
