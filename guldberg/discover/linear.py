@@ -52,7 +52,7 @@ def eliminate(
 ) -> Int[np.ndarray, "_"]:
     """Backward elimination: drop the column whose loss raises the squares least, as long as that is below `price`.
 
-    Columns in `keep` stay; beyond `most` columns the price does not matter. Returns the surviving columns in ascending order.
+    Columns in `keep` stay; beyond `most` columns the price does not matter. Returns those that survive, ascending.
     """
     active = np.arange(problem.Q.shape[1]) if start is None else np.sort(start)
     active, rss = _support(problem, active, keep)
