@@ -151,16 +151,17 @@ def test_laws_that_are_given_are_taken():
     assert names(result) == expected(CHAIN)
 
 
-def test_a_fast_equilibrium_leaves_its_ratio_and_names_its_rivals():
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_fast_equilibrium_leaves_its_ratio_and_names_its_rivals(seed):
+    """The truth is the best mechanism or among its rivals; of the fast pair no data of this grid tell the size."""
     network = ZOO["fast_slow_pair"].network
-    result = check(discover(measure(network, 1.0, relative=1e-2)))
-    mechanisms = [names(result)] + [set(rival.equations) for rival in result.alternatives]
-    assert mechanisms[0] == expected(str(network)) or equations(network) in mechanisms
-    if mechanisms[0] == expected(str(network)):
-        fast = next(s for s in result.steps if s.forward.value > 30)
-        assert fast.forward.verdict != "bounded" and fast.reverse.verdict != "bounded"
-        (ratio,) = result.combinations
-        assert ratio.estimate.low < 1 < ratio.estimate.high < 1.3 * ratio.estimate.low
+    result = check(discover(measure(network, 1.0, relative=1e-2, seed=seed)))
+    assert equations(network) in [equations(result.network()), *(set(rival.equations) for rival in result.alternatives)]
+    verdicts = {estimate.verdict for s in result.steps for estimate in (s.forward, s.reverse) if estimate.value > 30}
+    assert verdicts and "bounded" not in verdicts
+    (ratio,) = result.combinations
+    assert ratio.name == "k(R -> P) / k(P -> R)"
+    assert ratio.estimate.low < 1 < ratio.estimate.high < 1.1 * ratio.estimate.low
 
 
 def damaged(data, share, seed=0):
