@@ -41,7 +41,7 @@ def test_every_import_of_the_package_is_declared_and_every_dependency_is_used():
 
 
 def test_every_development_tool_is_used():
-    own = {path.stem for folder in ("tests", "examples") for path in (ROOT / folder).glob("*.py")}
+    own = {path.stem for folder in ("tests", "examples") for path in (ROOT / folder).rglob("*.py")}
     used = set().union(*(imported(ROOT / folder) for folder in ("tests", "examples", "benchmarks")))
     assert used - own - {"tests", "examples", "benchmarks"} <= RUNTIME | DEVELOPMENT
     calls = "".join(path.read_text() for path in CALLED)

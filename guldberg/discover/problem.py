@@ -18,6 +18,9 @@ from guldberg.discover.library import Library
 from guldberg.experiments import Experiments, Run
 
 
+HUGE = 1e100  # no concentration, nor a derivative of one, but of a solution on its way to infinity
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """The measurements in the form a fit reads: all runs one below the other."""
@@ -133,7 +136,7 @@ def linearise(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray
     solution = stiff.solve(
         reactions, factor[:, None] * k, c0, problem.times, rtol=problem.rtol, atol=problem.atol, initials=initials
     )
-    if (solution.status < 0).any() or not np.isfinite(solution.values).all():
+    if not _solved(solution):
         return None
     residual = (solution.values - problem.values) * problem.weights
     blocks = [_block(problem, e, k, factor[e], c0[e], initials, solution, residual) for e in range(len(problem.times))]
@@ -141,6 +144,12 @@ def linearise(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray
     r, chi2 = np.concatenate(r), float((residual**2).sum())
     raw = residual[problem.weights > 0]
     return Linear(raw, r, np.vstack(by_k), np.vstack(by_phi), chi2, max(chi2 - float(r @ r), 0.0), steps)
+
+
+def _solved(solution: stiff.Solution) -> bool:
+    """Whether every run reached its end, and with numbers whose squares can be summed."""
+    sizes = (np.abs(part).max(initial=0.0) for part in (solution.values, solution.by_k, solution.by_initial))
+    return not (solution.status < 0).any() and all(size < HUGE for size in sizes)
 
 
 def _factors(problem: Problem, phi: np.ndarray) -> Float[np.ndarray, "runs"]:
@@ -185,7 +194,7 @@ def residuals_at(
     k = _factors(problem, phi)[:, None] * k
     options = {"rtol": problem.rtol, "atol": problem.atol, "sensitivities": False}
     solution = stiff.solve(reactions, k, c0, problem.times, **options)
-    if (solution.status < 0).any() or not np.isfinite(solution.values).all():
+    if not _solved(solution):
         return None
     return ((solution.values - problem.values) * problem.weights)[problem.weights > 0]
 

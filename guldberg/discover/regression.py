@@ -19,7 +19,6 @@ from jaxtyping import Float, Int
 from guldberg.discover import linear
 from guldberg.discover.library import Library
 from guldberg.discover.result import Candidate, Certainty
-from guldberg.discover.select import neighbours
 from guldberg.experiments import Experiments
 
 PASSES = 4  # of reweighting with the fitted derivatives
@@ -132,13 +131,26 @@ def _merged(
     improved = len(active) > 0
     while improved:
         _, rss = problem.residual(active)
-        sets = neighbours(library, active, keep)
-        sets = [s for s in sets if len(s) <= len(active)]
+        sets = _related(library, active, keep)
         scored = [(problem.residual(s)[1] - rss + price * (len(s) - len(active)), tuple(map(int, s))) for s in sets]
         best, chosen = min(scored, default=(0.0, ()))
         improved = best < -1e-6 * price
         active = np.array(chosen, int) if improved else active
     return active
+
+
+def _related(library: Library, active: np.ndarray, keep: frozenset[int]) -> list[np.ndarray]:
+    """Neighbouring sets, no larger, that trade reactions of one reactant complex only: others have other rates."""
+    reactants = [a.tobytes() for a in library.reactants]
+    inside = set(map(int, active))
+    removable = [int(i) for i in active if int(i) not in keep]
+    sets = [active[active != i] for i in removable if len(active) > 1]
+    for j in (j for j in range(len(reactants)) if j not in inside):
+        same = [i for i in removable if reactants[i] == reactants[j]]
+        wider = np.union1d(active, [j]) if same else active
+        sets += [wider[wider != i] for i in same]
+        sets += [wider[(wider != a) & (wider != b)] for n, a in enumerate(same) for b in same[n + 1 :]]
+    return sets
 
 
 def _rivals(problem, library: Library, active: np.ndarray, n: int, keep: frozenset[int]):
@@ -148,10 +160,10 @@ def _rivals(problem, library: Library, active: np.ndarray, n: int, keep: frozens
     _, rss = problem.residual(active)
     variance, margin = max(rss / n, ROUNDING**2), 2 * np.log(n)
     out = []
-    for s in neighbours(library, active, keep):
+    for s in _related(library, active, keep):
         k, r = problem.residual(s)
         delta = (r - rss) / variance + margin * (len(s) - len(active))
-        if len(s) <= len(active) and delta < margin and (k > 0).all():
+        if delta < margin and (k > 0).all():
             out.append((s, k, float(delta)))
     return sorted(out, key=lambda rival: (rival[2], tuple(rival[0])))
 
