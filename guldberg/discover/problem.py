@@ -17,7 +17,6 @@ from guldberg import stiff
 from guldberg.discover.library import Library
 from guldberg.experiments import Experiments, Run
 
-
 HUGE = 1e100  # no concentration, nor a derivative of one, but of a solution on its way to infinity
 
 

@@ -130,8 +130,8 @@ def test_some_of_the_runs_are_the_problem_of_these_runs():
 
 
 def test_throughput_of_a_decay_is_what_has_decayed():
-    """A -> B passes a0 (1 - exp(-k t)), once out of A and once into B, in units of the noise, on a fine grid; on one too
-    coarse to see it, what it still passes at the end of each interval, not its first burst."""
+    """A -> B passes a0 (1 - exp(-k t)), once out of A and once into B, in units of the noise, on a fine grid; on one
+    too coarse, what it still passes at the end of each interval, not its first burst."""
     network, times = parse("A -> B @ 2"), np.linspace(0, 1, 201)
     problem = prepare(synthetic(network, np.array([[0.8, 0.1]]), times), np.array([0.1, 0.05]))
     found = throughput(problem, *directions(network), np.ones(0), problem.initial)
