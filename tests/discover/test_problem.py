@@ -104,6 +104,16 @@ def test_a_run_that_fails_is_none_and_infinite():
     assert linearise(*at) is None and residuals_at(*at) is None and chi2_at(*at) == np.inf
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_whose_squares_cannot_be_summed_are_a_failure_too():
+    """exp(600) is a float, its square is none; of sums with it, inf - inf is not a number."""
+    data = measure("A -> 2 A @ 1", 1.0, runs=2, points=4)
+    library, _ = directions(parse("A -> 2 A @ 1"))
+    problem = dataclasses.replace(prepare(data, np.array([0.1])), rtol=1e-4)
+    at = problem, library, np.array([600.0]), np.ones(0), problem.initial
+    assert linearise(*at) is None and residuals_at(*at) is None and chi2_at(*at) == np.inf
+
+
 def test_missing_values_exact_starts_and_given_deviations_are_weighed_as_they_should():
     nan, times = np.nan, np.array([0.0, 1.0, 2.0])
     values = np.array([[1.0, 0.2, nan], [0.5, nan, nan], [nan, 0.6, nan]])
