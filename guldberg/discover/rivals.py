@@ -13,10 +13,12 @@ from jaxtyping import Bool
 
 from guldberg.discover import linear, select
 from guldberg.discover.search import Search, Setting, Task, Visited
+from guldberg.discover.select import Chosen
 
 NEAR = 8.0  # the linear prediction may be this far outside the margin and still be refitted
 MOST = 24  # refits
 SWAPS = 8  # of pairs hidden by fast equilibria, those with the fewest spectators
+CLEARLY = 3.0  # margins by which all other reactions together must fail to replace a certain one
 WORTH_ADDING = 6.6  # a superset counts as a rival from this gain of chi2 on (99 %)
 
 
@@ -83,9 +85,22 @@ def certain(search: Search, setting: Setting, rivals: list[Visited]) -> Bool[np.
     lin = select.tangent(setting.problem, library, at, fast)
     if lin is None:
         return needed & False
+    limit = CLEARLY * criterion.price * criterion.variance(at.chi2)
     _, rss = lin.residual(everything)
+    replaceable = _replaceable(search, setting, fast)
     for n, i in enumerate(at.active):
-        if needed[n] and i not in fast:
+        if needed[n] and i in fast:
+            needed[n] = int(i) not in replaceable
+        elif needed[n]:
             _, without = lin.residual(everything[everything != i])
-            needed[n] = without - rss > criterion.price * criterion.variance(at.chi2)
+            needed[n] = without - rss > limit
     return needed
+
+
+def _replaceable(search: Search, setting: Setting, fast: Chosen) -> set[int]:
+    """Reactions in pairs that another pair could stand for behind a fast equilibrium, where that was not refitted."""
+    assert search.at is not None
+    active = set(map(int, search.at.active))
+    swaps = select.equilibrium_swaps(setting.library, search.at, fast, setting.keep)
+    open_ = [chosen for chosen, _ in swaps if tuple(map(int, chosen)) not in search.tried]
+    return set().union(*(active - set(map(int, chosen)) for chosen in open_))
