@@ -23,6 +23,7 @@ from guldberg.discover.result import (
     Step,
 )
 from guldberg.discover.search import Search, Setting, Visited
+from guldberg.discover.select import saturated, tangent
 from guldberg.experiments import Experiments
 from guldberg.network import equation
 
@@ -71,7 +72,7 @@ def from_search(
         alternatives=tuple(_rival(v, search, library, data.species) for v in others),
         combinations=tuple(intervals.combinations(at, names, rise, list(every))),
         path=_path(search.visited),
-        candidates=(),
+        candidates=tuple(_absent(setting, search, every, sure)),
         warnings=tuple([*_unmeasured(data, left_out, search.laws), *_warnings(setting, search, parameters)]),
     )
 
@@ -211,6 +212,34 @@ def _rival(other: Visited, search: Search, library: Library, species: tuple[str,
         delta=float(other.score - search.score),
         chi2=float(other.chi2),
     )
+
+
+def _absent(
+    setting: Setting, search: Search, estimates: tuple[Estimate, ...], sure: Bool[np.ndarray, "reactions"]
+) -> list[Candidate]:
+    """The reactions of the mechanism, and of the absent ones the largest constant that the data allow, to first order.
+
+    Beside the mechanism as it stands, a further reaction has k = max(k^, 0) + 1.96 sd at most: possible, not more.
+    """
+    assert search.at is not None
+    library, at = setting.library, search.at
+    names = _names(library, setting.data.species)
+    out = [
+        Candidate(names[i], "certain" if certain else "possible", estimate.low or 0.0, estimate.high)
+        for i, estimate, certain in zip(at.active, estimates, sure, strict=False)
+    ]
+    lin = tangent(setting.problem, library, at, saturated(setting.problem, library, at))
+    if lin is None:
+        return out
+    basis, _ = np.linalg.qr(lin.Q[:, at.active])
+    sd = np.sqrt(setting.criterion.variance(at.chi2))
+    rest = lin.y - basis @ (basis.T @ lin.y)
+    for j in np.setdiff1d(np.arange(len(library.net)), at.active):
+        column = lin.Q[:, j] - basis @ (basis.T @ lin.Q[:, j])
+        size = float(np.linalg.norm(column))
+        high = None if size < 1e-6 else max(float(column @ rest) / size, 0.0) / size + 1.96 * sd / size
+        out.append(Candidate(names[j], "possible", 0.0, None if high is None else float(high / lin.scale[j])))
+    return out
 
 
 def with_parallels(found: Discovered, max_order: int) -> Discovered:

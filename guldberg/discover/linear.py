@@ -8,6 +8,7 @@ import numpy as np
 import scipy.optimize
 from jaxtyping import Float, Int
 
+SINGULAR = 1e-14  # relative eigenvalue below which columns are taken to replace each other
 RANKED = 6  # removals tried per round, in order of their Wald statistic
 
 
@@ -76,7 +77,7 @@ def _support(problem: Compressed, active: np.ndarray, keep: frozenset[int]) -> t
 def _weakest(problem: Compressed, active: np.ndarray, keep: frozenset[int]) -> list[int]:
     """Positions of the removable columns with the smallest x^2 / var(x)."""
     x, _ = problem.residual(active)
-    gram = problem.Q[:, active].T @ problem.Q[:, active]
-    variance = np.maximum(np.diag(np.linalg.pinv(gram)), 1e-300)
+    values, vectors = np.linalg.eigh(problem.Q[:, active].T @ problem.Q[:, active])
+    variance = (vectors**2 / np.maximum(values, SINGULAR * values[-1])).sum(axis=1)  # huge, never below zero
     order = np.argsort((x * problem.scale[active]) ** 2 / variance, kind="stable")
     return [int(i) for i in order if active[i] not in keep][:RANKED]

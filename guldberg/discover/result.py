@@ -105,7 +105,11 @@ class PathPoint:
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A reaction of the library with its verdict by linear programming: its constant lies in [low, high]."""
+    """A reaction of the library and the bounds of its constant.
+
+    From derivatives by linear programming; from concentrations its interval or, if it is absent from the mechanism, the
+    largest value that the data allow beside it.
+    """
 
     equation: str
     certainty: Certainty
@@ -125,7 +129,7 @@ class Discovered:
     alternatives: tuple[Rival, ...]
     combinations: tuple[Combination, ...]
     path: tuple[PathPoint, ...]
-    candidates: tuple[Candidate, ...]  # from derivatives only: every library reaction that is not impossible
+    candidates: tuple[Candidate, ...]  # every library reaction that is not impossible
     warnings: tuple[str, ...]
 
     @property
