@@ -67,6 +67,20 @@ def test_elimination_finds_the_planted_columns(seed):
     np.testing.assert_allclose(small.residual(found)[0], x[planted], rtol=1e-2)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(6))
+def test_columns_that_can_replace_each_other_are_eliminated_first(seed):
+    """Ten columns in a space of two: their variances are huge, never negative, and two of them are left."""
+    rng = np.random.default_rng(seed)
+    basis = rng.lognormal(size=(40, 2))
+    A = basis @ rng.uniform(0.1, 1, (2, 10)) + 1e-9 * rng.standard_normal((40, 10))
+    b = basis @ [1.0, 1.0] + 1e-3 * rng.standard_normal(40)
+    small = linear.compress(A, b)
+    left = linear.eliminate(small, 2 * np.log(40) * 1e-6)
+    assert 1 <= len(left) <= 2
+    assert small.residual(left)[1] < 40 * 2e-6 + 8e-6
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_what_must_stay_stays(seed):
     A, b, planted, _ = problem(seed)
