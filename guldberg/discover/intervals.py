@@ -17,7 +17,7 @@ from guldberg.discover.problem import Problem, chi2_at, linearise, natural
 from guldberg.discover.refine import Fitted
 from guldberg.discover.result import Combination, Estimate
 
-AGREES = (0.8, 1.25)  # ratio of true to quadratic rise that counts as agreement
+AGREES = (0.9, 1.12)  # ratio of true to quadratic rise that counts as agreement
 CLOSE = 0.1  # relative accuracy of the rise at an end of the interval
 REFITS = 6  # per end
 FAR = 7.0  # a constant that may be a thousand times larger or smaller is not bounded on that side
@@ -28,12 +28,13 @@ def threshold(points: int, parameters: int, chi2: float, noise_known: bool) -> f
     """The rise of chi2 that bounds a 95 % interval."""
     freedom = max(points - parameters, 1)
     quantile = float(scipy.special.stdtrit(freedom, 0.975)) ** 2
-    return 3.84 if noise_known else quantile * chi2 / freedom
+    return 3.84 if noise_known else quantile * max(chi2, 1e-12 * points) / freedom
 
 
 def covariance(at: Fitted) -> Float[np.ndarray, "parameters parameters"]:
     """Inverse of the Hessian of chi2 / 2; what the data do not determine gets a huge variance, not an error."""
-    scale = np.sqrt(np.maximum(np.diag(at.hessian), 1e-300))
+    diagonal = np.diag(at.hessian)
+    scale = np.sqrt(np.maximum(diagonal, 1e-16 * (diagonal.max(initial=0.0) or 1.0)))
     values, vectors = np.linalg.eigh(at.hessian / np.outer(scale, scale))
     inverse = vectors / np.maximum(values, 1e-14) @ vectors.T
     return inverse / np.outer(scale, scale)
