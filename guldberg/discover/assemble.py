@@ -7,10 +7,9 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from guldberg import stiff
 from guldberg.discover import intervals, regression, rivals
 from guldberg.discover.library import Library, parallels
-from guldberg.discover.problem import Problem, natural, prepare
+from guldberg.discover.problem import Problem, factors, integrate, natural, prepare
 from guldberg.discover.refine import HIGHEST, LOWEST, Fitted
 from guldberg.discover.result import (
     Candidate,
@@ -127,33 +126,25 @@ def from_derivatives(
 def noise_factor(setting: Setting, at: Fitted) -> Float[np.ndarray, "species"]:
     """By how much the residuals of each species exceed the noise assumed, degrees of freedom shared evenly."""
     problem = setting.problem
-    _, residuals = _simulate(problem, setting.library.take(at.active), at)
+    residuals = _residuals(problem, setting.library.take(at.active), at)
     seen = problem.weights > 0
     used = (len(at.k) + int(problem.free.sum())) / max(problem.points, 1)
     mean = (residuals**2).sum(axis=0) / np.maximum(seen.sum(axis=0) * max(1 - used, 0.2), 1)
     return np.where(seen.any(axis=0) & (mean > 0), np.sqrt(np.maximum(mean, 1e-20)), 1.0)
 
 
-def _simulate(problem: Problem, chosen: Library, at: Fitted) -> tuple[np.ndarray, np.ndarray]:
-    """(values, weighted residuals) at the measured times."""
-    factor = np.append(at.phi, 1.0)[problem.group]
-    reactions = stiff.directed(chosen.reactants, chosen.products)
-    k = factor[:, None] * at.k
-    options = {"rtol": problem.rtol, "atol": problem.atol, "sensitivities": False}
-    values = stiff.solve(reactions, k, at.c0, problem.times, **options).values
-    return values, (values - problem.values) * problem.weights
+def _residuals(problem: Problem, chosen: Library, at: Fitted) -> Float[np.ndarray, "times species"]:
+    """Weighted residuals in the shape of the tables."""
+    return (integrate(problem, chosen, at.k, at.phi, at.c0).values - problem.values) * problem.weights
 
 
 def _run_fits(
     data: Experiments, problem: Problem, chosen: Library, at: Fitted
 ) -> tuple[tuple[RunFit, ...], Float[np.ndarray, "reactions"]]:
     """Curves and residuals of every run, and the mean rate of each directed reaction over all curves."""
-    factor = np.append(at.phi, 1.0)[problem.group]
-    reactions = stiff.directed(chosen.reactants, chosen.products)
-    times = [_dense(run.times) for run in data.runs]
-    options = {"rtol": problem.rtol, "atol": problem.atol, "sensitivities": False}
-    curves = stiff.solve(reactions, factor[:, None] * at.k, at.c0, times, **options).values
-    _, residuals = _simulate(problem, chosen, at)
+    factor, times = factors(problem, at.phi), [_dense(run.times) for run in data.runs]
+    curves = integrate(problem, chosen, at.k, at.phi, at.c0, times=times).values
+    residuals = _residuals(problem, chosen, at)
     out, first, rates = [], 0, []
     for e, run in enumerate(data.runs):
         curve = curves[first : first + len(times[e])]

@@ -129,12 +129,8 @@ class Linear:
 
 def linearise(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray) -> Linear | None:
     """Residuals and exact Jacobians at a point; None if a run could not be integrated."""
-    factor = _factors(problem, phi)
-    reactions = stiff.directed(library.reactants, library.products)
-    initials = np.flatnonzero(problem.free.any(axis=0))
-    solution = stiff.solve(
-        reactions, factor[:, None] * k, c0, problem.times, rtol=problem.rtol, atol=problem.atol, initials=initials
-    )
+    factor, initials = factors(problem, phi), np.flatnonzero(problem.free.any(axis=0))
+    solution = integrate(problem, library, k, phi, c0, initials=initials)
     if not _solved(solution):
         return None
     residual = (solution.values - problem.values) * problem.weights
@@ -151,7 +147,31 @@ def _solved(solution: stiff.Solution) -> bool:
     return not (solution.status < 0).any() and all(size < HUGE for size in sizes)
 
 
-def _factors(problem: Problem, phi: np.ndarray) -> Float[np.ndarray, "runs"]:
+def integrate(
+    problem: Problem,
+    library: Library,
+    k: np.ndarray,
+    phi: np.ndarray,
+    c0: np.ndarray,
+    *,
+    times: list[np.ndarray] | None = None,
+    initials: Int[np.ndarray, "_"] | None = None,
+) -> stiff.Solution:
+    """Every run at its measured times (or at `times`); sensitivities only where `initials` says to which amounts."""
+    return stiff.solve(
+        stiff.directed(library.reactants, library.products),
+        factors(problem, phi)[:, None] * k,
+        c0,
+        problem.times if times is None else times,
+        rtol=problem.rtol,
+        atol=problem.atol,
+        sensitivities=initials is not None,
+        initials=initials,
+    )
+
+
+def factors(problem: Problem, phi: np.ndarray) -> Float[np.ndarray, "runs"]:
+    """The factor on the rates of each run; 1 where none is unknown."""
     return np.append(phi, 1.0)[problem.group]
 
 
@@ -189,10 +209,7 @@ def residuals_at(
     problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray
 ) -> Float[np.ndarray, "points"] | None:
     """Weighted residuals in the order of `Linear.residual`, nothing projected out; None if a run failed."""
-    reactions = stiff.directed(library.reactants, library.products)
-    k = _factors(problem, phi)[:, None] * k
-    options = {"rtol": problem.rtol, "atol": problem.atol, "sensitivities": False}
-    solution = stiff.solve(reactions, k, c0, problem.times, **options)
+    solution = integrate(problem, library, k, phi, c0)
     if not _solved(solution):
         return None
     return ((solution.values - problem.values) * problem.weights)[problem.weights > 0]
@@ -211,11 +228,7 @@ def throughput(
 
     The integral takes the rate at the end of each interval: what a reaction goes on to pass, not its first burst.
     """
-    reactions = stiff.directed(library.reactants, library.products)
-    factor = _factors(problem, phi)
-    solution = stiff.solve(
-        reactions, factor[:, None] * k, c0, problem.times, rtol=problem.rtol, atol=problem.atol, sensitivities=False
-    )
+    factor, solution = factors(problem, phi), integrate(problem, library, k, phi, c0)
     total = np.zeros(len(k))
     for e, times in enumerate(problem.times):
         rows = slice(problem.offsets[e], problem.offsets[e + 1])
