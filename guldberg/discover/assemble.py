@@ -96,6 +96,7 @@ def from_derivatives(
     problem = prepare(data, np.maximum(_range(data), 1e-300))
     at = Fitted(best.active, best.k, np.ones(len(problem.groups)), problem.initial, np.nan, np.zeros((0, 0)))
     runs, flux = _run_fits(data, problem, chosen, at)
+    runs = _with_slopes(data, runs, best, library)
     return Discovered(
         data=data,
         steps=_steps(chosen, estimates, flux, sure),
@@ -121,6 +122,20 @@ def from_derivatives(
         candidates=tuple(candidates),
         warnings=tuple(warnings),
     )
+
+
+def _with_slopes(
+    data: Experiments, runs: tuple[RunFit, ...], best: regression.Regression, library: Library
+) -> tuple[RunFit, ...]:
+    """The residuals of the derivatives, which were fitted, in place of those of the concentrations, which were not."""
+    c = np.vstack([run.values for run in data.runs])
+    dc = np.vstack([np.full_like(r.values, np.nan) if r.derivatives is None else r.derivatives for r in data.runs])
+    chosen = library.take(best.active)
+    predicted = regression.monomials(c, chosen.reactants) @ (best.k[:, None] * chosen.net)
+    residuals = (dc - predicted) / regression.standard_deviation(best, regression.Slopes(c, dc), library)
+    ends = np.cumsum([len(run.times) for run in data.runs])[:-1]
+    parts = np.split(residuals, ends)
+    return tuple(dataclasses.replace(fit, residuals=part) for fit, part in zip(runs, parts, strict=True))
 
 
 def noise_factor(setting: Setting, at: Fitted) -> Float[np.ndarray, "species"]:
