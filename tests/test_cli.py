@@ -12,7 +12,7 @@ import pytest
 import xarray
 
 from guldberg.app.cli import NOT_YET, cli, main
-from guldberg.app.jobs import experiments
+from guldberg.app.discovery import experiments
 from guldberg.app.tables import read_experiments
 
 COMMAND = Path(sys.executable).parent / "guldberg"

@@ -243,9 +243,9 @@ def report(run: Path) -> None:
     Example: guldberg report discover-run
     """
     from guldberg.app import checkpoints, jobs, runs
-    from guldberg.app import report as reporting
 
-    page = reporting.page(*runs.reached(run, jobs.KINDS))
+    result, spec, seconds = runs.reached(run, jobs.KINDS)
+    page = jobs.KINDS[spec.job].page(result, spec, seconds)
     checkpoints.write_whole(run / "report.html", page.encode())
     click.echo(run / "report.html")
 
@@ -288,12 +288,12 @@ def check(as_json: bool) -> None:
 
 def _work(folder: Path, as_json: bool) -> None:
     """Do what the run in `folder` still has to do, and tell its result."""
-    from guldberg import stiff
-    from guldberg.app import jobs, results, runs
+    from guldberg.app import jobs, runs
     from guldberg.app.progress import Progress
 
-    if not stiff.compiled_before():
-        note("compiling the integrator, once on this machine (some ten seconds) ...")
+    kind = runs.kind(folder, jobs.KINDS)
+    if wait := kind.slow_start():
+        note(wait)
     try:
         with Progress(note, live=sys.stderr.isatty() and not _is_quiet()) as progress:
             found = runs.go(folder, jobs.KINDS, on_metrics=progress, on_note=note)
@@ -302,7 +302,7 @@ def _work(folder: Path, as_json: bool) -> None:
     except (ArithmeticError, RuntimeError) as error:
         again = f"guldberg resume {shlex.quote(str(folder))}"
         raise Failed(f"{error}; what was reached is saved: {again}") from error
-    answer(json.loads((folder / "result.json").read_text()), results.summary(found), as_json)
+    answer(json.loads((folder / "result.json").read_text()), kind.summary(found), as_json)
     note(f"\n{folder / 'report.html'}")
 
 

@@ -1,77 +1,24 @@
-"""The jobs by name, as runs need them: from the options of a spec and its input files to a job."""
+"""The jobs by name, as runs need them. One is imported when it is first asked for: the others cost nothing."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import importlib
+from collections.abc import Iterator, Mapping
 
-import numpy as np
-from jaxtyping import Float
-
-from guldberg import discover
-from guldberg.app import options as read
-from guldberg.app import results
 from guldberg.app.runs import Kind
-from guldberg.app.tables import read_experiments
-from guldberg.errors import InputError
-from guldberg.experiments import Experiments
 
-Options = Mapping[str, Any]  # as typed: text, numbers and lists of them; what was not asked is absent
+_HOME = {"discover": "guldberg.app.discovery"}  # each module has a KIND
 
 
-def discovery(options: Options, inputs: Sequence[Path]) -> discover.Discovery:
-    """The job of `guldberg discover`. InputError where the data or an option cannot be used."""
-    data = experiments(options, inputs)
-    return discover.Discovery(
-        data,
-        discover.Options(
-            max_order=options.get("max_order", 2),
-            catalysts=options.get("catalysts", True),
-            require=_reactions("require", options, data.species),
-            forbid=_reactions("forbid", options, data.species),
-            laws=tuple(read.law("--law", typed, data.species) for typed in options.get("law", ())),
-        ),
-        _first_look,
-    )
+class _Kinds(Mapping[str, Kind]):
+    def __getitem__(self, job: str) -> Kind:
+        return importlib.import_module(_HOME[job]).KIND
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOME)
+
+    def __len__(self) -> int:
+        return len(_HOME)
 
 
-def _first_look(data: Experiments) -> tuple[str, ...]:
-    from guldberg.app.look import look  # its imports are not needed to read options
-
-    return look(data).warnings
-
-
-def experiments(options: Options, inputs: Sequence[Path]) -> Experiments:
-    """The tables, with what the options know beyond them: further species, amounts, factors on the rates, noise."""
-    data = read_experiments(inputs)
-    for typed in options.get("unmeasured", ()):
-        data = _told("--unmeasured", data.with_species, read.names(typed))
-    for typed in options.get("initial", ()):
-        data = data.with_initial(read.amounts("--initial", typed, data.species))
-    for typed in options.get("scale", ()):
-        data = _told("--scale", data.with_scale, read.names(typed))
-    if "noise" in options:
-        data = _with_sd(data, read.deviations("--noise", options["noise"], data.species))
-    return data
-
-
-def _reactions(option: str, options: Options, species: Sequence[str]) -> tuple[read.Reaction, ...]:
-    return tuple(way for typed in options.get(option, ()) for way in read.reactions(f"--{option}", typed, species))
-
-
-def _told(option: str, change: Any, names: tuple[str, ...]) -> Experiments:
-    try:
-        return change(names)
-    except ValueError as error:
-        raise InputError(str(error), file=option) from error
-
-
-def _with_sd(data: Experiments, sd: Float[np.ndarray, "species"]) -> Experiments:
-    """`sd` wherever the table gives none."""
-    runs = (dataclasses.replace(run, sd=np.where(np.isnan(run.sd), sd, run.sd)) for run in data.runs)
-    return dataclasses.replace(data, runs=tuple(runs))
-
-
-KINDS = {"discover": Kind(discovery, results.write)}
+KINDS = _Kinds()

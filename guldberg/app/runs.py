@@ -32,6 +32,9 @@ class Kind:
 
     build: Callable[[Mapping[str, Any], Sequence[Path]], fit.Job[Any, Any]]  # from options and input files
     write: Callable[[Path, Any, Spec, float], None]  # the result's files into the folder; result.json last
+    page: Callable[[Any, Spec, float], str]  # report.html
+    summary: Callable[[Any], str]  # for the terminal
+    slow_start: Callable[[], str] = str  # what takes long before the first step, once on this machine; "": nothing
 
 
 class Interrupted(Exception):
@@ -54,6 +57,14 @@ def default_folder(job: str, parent: Path = Path()) -> Path:
 def finished(folder: Path) -> bool:
     """Whether the run in `folder` has its result."""
     return (folder / "result.json").exists()
+
+
+def kind(folder: Path, kinds: Mapping[str, Kind]) -> Kind:
+    """The kind of job that the run in `folder` does. InputError where there is no run, or none of these kinds."""
+    name = specs.read(_run(folder) / "spec.toml").job
+    if name not in kinds:
+        raise InputError(f"unknown job {name!r}; expected {', '.join(kinds)}", file=str(folder / "spec.toml"))
+    return kinds[name]
 
 
 def begin(
@@ -247,9 +258,8 @@ def _refuse_unless_free(folder: Path) -> None:
 
 def _reopen(folder: Path, kinds: Mapping[str, Kind], on_note: Callable[[str], None]) -> tuple[Spec, fit.Job[Any, Any]]:
     """The spec of the run in `folder` and its job, rebuilt from the copies of its inputs."""
-    spec = specs.read(_run(folder) / "spec.toml")
-    if spec.job not in kinds:
-        raise InputError(f"unknown job {spec.job!r}; expected {', '.join(kinds)}", file=str(folder / "spec.toml"))
+    build = kind(folder, kinds).build
+    spec = specs.read(folder / "spec.toml")
     for source in spec.inputs:
         _check(folder / source.file, source)
     changed = [
@@ -261,7 +271,7 @@ def _reopen(folder: Path, kinds: Mapping[str, Kind], on_note: Callable[[str], No
         on_note(
             f"versions changed since this run began ({', '.join(changed)}): figures may differ in their last digits"
         )
-    return spec, kinds[spec.job].build(spec.options, [folder / source.file for source in spec.inputs])
+    return spec, build(spec.options, [folder / source.file for source in spec.inputs])
 
 
 def _run(folder: Path) -> Path:
