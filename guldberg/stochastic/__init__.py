@@ -1,0 +1,1 @@
+"""Particles on lattices, and draws from Boltzmann distributions over them: compiled samplers."""
