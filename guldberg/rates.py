@@ -1,4 +1,5 @@
-"""Rate laws: what a rate constant is at a temperature. Amplitudes are kept as logarithms: always positive."""
+"""Rate laws: what a rate constant is at a temperature. Amplitudes are kept as logarithms: always positive; `Plain` is
+for learning that may bring a constant to zero."""
 
 from __future__ import annotations
 
@@ -54,6 +55,25 @@ class Constant(AbstractRateLaw):
 
     def texts(self) -> tuple[str, ...]:
         return tuple(exp_text(x) for x in np.asarray(self.log_k))
+
+
+class Plain(AbstractRateLaw):
+    """k itself, at every temperature; who moves it keeps it from becoming negative."""
+
+    k: Float[Array, "reactions"]
+
+    def log(self, temperature: ArrayLike | None = None) -> Float[Array, "reactions"]:
+        return jnp.log(self.k)
+
+    def __call__(self, temperature: ArrayLike | None = None) -> Float[Array, "reactions"]:
+        return self.k
+
+    @property
+    def active(self) -> Bool[np.ndarray, "reactions"]:
+        return np.asarray(self.k) > 0
+
+    def texts(self) -> tuple[str, ...]:
+        return tuple(_numeral(decimal.Decimal(str(k))) for k in np.asarray(self.k))
 
 
 class Arrhenius(AbstractRateLaw):
