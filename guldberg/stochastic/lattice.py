@@ -6,23 +6,31 @@ so the list of those sites is all the sweep needs: who died or was struck is see
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Int8, Int32, Int64, Integer, UInt64
+from jaxtyping import Int, Int8, Int32, Int64, Integer
 
 from guldberg.errors import InputError
-from guldberg.stochastic.rules import LatticeRules, Tables, pair_columns, pair_names
-from guldberg.stochastic.sites import shell, sides, steps, table
+from guldberg.stochastic.counting import (
+    LENGTHS,
+    checked,
+    count,
+    count_chains,
+    count_cubes,
+    listed,
+    packed,
+    pair_names,
+    place,
+)
+from guldberg.stochastic.rules import LatticeRules, Tables
+from guldberg.stochastic.sites import sides
 from guldberg.stochastic.words import GOLDEN, HALF, LOW, below, jit, mix, spread, streams, unit
 
 MOVED = np.uint8(128)
 CODE = np.uint8(127)
 TRIES = 20
-LENGTHS = 4  # of chains of consecutive sites
-MAX_CUBE_SPECIES = 3
 
 
 class Moments(NamedTuple):
@@ -48,12 +56,6 @@ class Moments(NamedTuple):
             return np.sqrt(of.var(axis=0) / (np.float64(len(of)) - 1)) / self.replicas
 
 
-def cube_classes(species: int, sites: int = 8) -> Int[np.ndarray, "classes species"]:
-    """How many of each species a block of `sites` holds, in the order in which `Moments.cubes` counts them."""
-    contents = itertools.product(range(sites + 1), repeat=species)
-    return np.array([n for n in contents if sum(n) <= sites])
-
-
 def sample(
     rules: LatticeRules,
     occupancy: Integer[np.ndarray, "replicas *sites"],
@@ -71,16 +73,14 @@ def sample(
 
     A replica depends on `seed` and its number alone, whatever the number of threads.
     """
-    occupancy = checked(occupancy, rules)
+    occupancy = checked(occupancy, len(rules.species))
     shape, species = occupancy.shape[1:], len(rules.species)
     if steps < 0 or every < 1:
         raise InputError(f"{steps} steps, counted every {every}: expected 0 or more, every 1 or more")
     if any(not 0 <= s <= steps for s in snapshots):
         raise InputError(f"snapshots at steps {', '.join(map(str, snapshots))}: expected some of 0 to {steps}")
-    if cubes and species > MAX_CUBE_SPECIES:
-        raise InputError(f"cubes of {species} species: their content is counted for at most {MAX_CUBE_SPECIES}")
-    place = _place(shape, sides(rules.periodic, shape), shells, species)
-    replicas, sites, times = len(occupancy), place.degree.size, steps // every + 1
+    where = place(shape, sides(rules.periodic, shape), shells, species, cubes)
+    replicas, sites, times = len(occupancy), where.degree.size, steps // every + 1
     width = 16**species if cubes else 0
     out = _Counts(
         np.zeros((replicas, times, species), np.int32),
@@ -96,43 +96,15 @@ def sample(
     def chunk(first: int, last: int) -> None:
         blocks = np.zeros((times, width), np.int64)
         for r in range(first, last):
-            _replica(keys[r], start[r], steps, every, tables, place, order, r, out, blocks)
+            _replica(keys[r], start[r], steps, every, tables, where, order, r, out, blocks)
         histograms.append(blocks)
 
     spread(chunk, replicas, threads)
-    packed = cube_classes(species, 2 ** len(shape)) @ 16 ** np.arange(species) if cubes else np.arange(0)
+    blocks = np.sum(histograms, axis=0)[:, packed(species, len(shape), cubes)]
+    shots, (tries, dropped) = out.snapshots.reshape(len(snapshots), replicas, *shape), out.events.sum(axis=0).tolist()
     return Moments(
-        np.arange(times) * every, out.counts, out.pairs[..., 1:], out.chains, np.sum(histograms, axis=0)[:, packed],
-        out.snapshots.reshape(len(snapshots), replicas, *shape), 1, int(out.events[:, 0].sum()),
-        int(out.events[:, 1].sum()),
-    )  # fmt: skip
-
-
-def checked(occupancy: Integer[np.ndarray, "replicas *sites"], rules: LatticeRules) -> Int8[np.ndarray, "..."]:
-    """The same as int8; raises InputError unless it is a state of replicas in one to three dimensions."""
-    occupancy = np.asarray(occupancy)
-    if occupancy.ndim not in (2, 3, 4) or occupancy.size == 0:
-        raise InputError(f"an occupancy of shape {occupancy.shape}; expected replicas, then one to three axes of sites")
-    if not np.issubdtype(occupancy.dtype, np.integer):
-        raise InputError(f"an occupancy of {occupancy.dtype} numbers; expected whole ones, 0 for an empty site")
-    if occupancy.min() < 0 or occupancy.max() > len(rules.species):
-        raise InputError(
-            f"an occupancy with values from {occupancy.min()} to {occupancy.max()}; "
-            f"expected 0 (empty) to {len(rules.species)} ({rules.species[-1]})"
-        )
-    return np.ascontiguousarray(occupancy, np.int8)
-
-
-class _Place(NamedTuple):
-    """A lattice for compiled code; one site more than there are, always empty, stands for all outside."""
-
-    neighbours: Int32[np.ndarray, "sites directions"]  # those inside come first
-    degree: UInt64[np.ndarray, "sites"]  # how many are inside
-    forward: Int32[np.ndarray, "sites offsets"]
-    shell: Int64[np.ndarray, "offsets"]
-    next: Int32[np.ndarray, "sites axes"]
-    around: bool  # the only axis is periodic
-    columns: Int64[np.ndarray, "codes codes"]
+        np.arange(times) * every, out.counts, out.pairs[..., 1:], out.chains, blocks, shots, 1, tries, dropped
+    )
 
 
 class _Counts(NamedTuple):
@@ -145,49 +117,31 @@ class _Counts(NamedTuple):
     events: Int64[np.ndarray, "replicas 2"]
 
 
-def _place(shape: tuple[int, ...], periodic: tuple[bool, ...], shells: Sequence[int], species: int) -> _Place:
-    d = len(shape)
-    ahead = steps(d)
-    neighbours = table(shape, periodic, [*ahead, *(tuple(-x for x in o) for o in ahead)])
-    inside = neighbours < len(neighbours)
-    first = np.take_along_axis(neighbours, np.argsort(~inside, axis=1, kind="stable"), axis=1)
-    offsets = [(o, n) for n, squared in enumerate(shells) for o in shell(d, squared)]
-    return _Place(
-        first, inside.sum(axis=1).astype(np.uint64), table(shape, periodic, [o for o, _ in offsets]),
-        np.array([n for _, n in offsets], np.int64), table(shape, periodic, ahead), periodic == (True,),
-        pair_columns(species),
-    )  # fmt: skip
-
-
 @jit
-def _replica(counter, start, steps, every, tables: Tables, place: _Place, order, r, out: _Counts, blocks):
+def _replica(counter, start, steps, every, tables: Tables, where: Place, order, r, out: _Counts, blocks):
     V = start.size
     occupied = np.zeros(V + 1, np.uint8)
     sites, turned = np.empty(V, np.int32), np.empty(2 * V, np.int32)
-    n = 0
-    for p in range(V):
-        occupied[p] = start[p]
-        sites[n] = p
-        n += occupied[p] != 0
+    n = listed(start, occupied, sites)
     tries = dropped = 0
     for t in range(steps + 1):
         if t % every == 0:
-            _count(sites, n, occupied, place, out.counts[r, t // every], out.pairs[r, t // every])
-            _chains(occupied, place.around, out.chains[r, t // every])
-            _cubes(occupied, place.next, blocks[t // every])
+            count(sites, n, occupied, where, out.counts[r, t // every], out.pairs[r, t // every])
+            count_chains(occupied, where.around, out.chains[r, t // every])
+            count_cubes(occupied, where.next, blocks[t // every])
         for i in range(order.size):
             if order[i] == t:
                 for p in range(V):
                     out.snapshots[i, r, p] = occupied[p]
         if t < steps:
-            counter, n, lost = _decay(counter, sites, n, occupied, tables, place)
-            counter, n, tried = _sweep(counter, sites, turned, n, occupied, tables, place)
+            counter, n, lost = _decay(counter, sites, n, occupied, tables, where)
+            counter, n, tried = _sweep(counter, sites, turned, n, occupied, tables, where)
             tries, dropped = tries + tried, dropped + lost
     out.events[r, 0], out.events[r, 1] = tries, dropped
 
 
 @jit
-def _decay(counter, sites, n, occupied, tables, place):
+def _decay(counter, sites, n, occupied, tables, where):
     """Unimolecular reactions for dt. Each particle is asked at the largest rate of any species and answers with the
     fraction its own rate is of it: Gillespie's law, with propensities that follow every event."""
     left, dropped = tables.dt, 0
@@ -208,7 +162,7 @@ def _decay(counter, sites, n, occupied, tables, place):
             continue
         first, second = tables.remnants[a, k, 0], tables.remnants[a, k, 1]
         if second != 0:
-            counter, j, free = _room(counter, sites, n, j, a, occupied, place)
+            counter, j, free = _room(counter, sites, n, j, a, occupied, where)
             if free < 0:
                 dropped += 1
                 continue
@@ -226,19 +180,19 @@ def _decay(counter, sites, n, occupied, tables, place):
 
 
 @jit
-def _room(counter, sites, n, j, a, occupied, place):
+def _room(counter, sites, n, j, a, occupied, where):
     """A molecule of species a, the j-th or another, and a random free neighbour of it; -1 after 20 without one."""
     for _ in range(TRIES):
         p = sites[j]
         free = 0
-        for d in range(place.degree[p]):
-            free += occupied[place.neighbours[p, d]] == 0
+        for d in range(where.degree[p]):
+            free += occupied[where.neighbours[p, d]] == 0
         counter += GOLDEN
         word = mix(counter)
         if free > 0:
             wanted = below(word, free)
-            for d in range(place.degree[p]):
-                q = place.neighbours[p, d]
+            for d in range(where.degree[p]):
+                q = where.neighbours[p, d]
                 if occupied[q] == 0:
                     if wanted == 0:
                         return counter, j, q
@@ -251,7 +205,7 @@ def _room(counter, sites, n, j, a, occupied, place):
 
 
 @jit
-def _sweep(counter, sites, turned, n, occupied, tables, place):
+def _sweep(counter, sites, turned, n, occupied, tables, where):
     """Every particle once, in random order; `turned` gathers the sites of those that are done."""
     done = tries = 0
     for i in range(n):
@@ -264,8 +218,8 @@ def _sweep(counter, sites, turned, n, occupied, tables, place):
         if a == 0 or a >= MOVED:
             continue
         tries += 1
-        direction = (word & LOW) * place.degree[p]
-        q, u = place.neighbours[p, direction >> HALF], direction & LOW
+        direction = (word & LOW) * where.degree[p]
+        q, u = where.neighbours[p, direction >> HALF], direction & LOW
         b = occupied[q] & CODE
         if b == 0:
             if u < tables.hop[a]:
@@ -291,57 +245,3 @@ def _sweep(counter, sites, turned, n, occupied, tables, place):
             sites[n] = p
             n += 1
     return counter, n, tries
-
-
-@jit
-def _count(sites, n, occupied, place, counts, pairs):
-    for i in range(n):
-        p = sites[i]
-        a = occupied[p]
-        counts[a - 1] += 1
-        for o in range(place.shell.size):
-            pairs[place.shell[o], place.columns[a, occupied[place.forward[p, o]]]] += 1
-
-
-@jit
-def _chains(occupied, around, chains):
-    """Runs of 1 to 4 consecutive sites taken by a species."""
-    species, lengths = chains.shape
-    if species == 0:
-        return
-    V = occupied.size - 1
-    taken = np.zeros(V + lengths, np.uint8)
-    for a in range(species):
-        for p in range(V):
-            taken[p] = occupied[p] == a + 1
-        for p in range(lengths):
-            taken[V + p] = around and taken[p % V]
-        n1 = n2 = n3 = n4 = 0
-        for p in range(V):
-            two = taken[p] & taken[p + 1]
-            three = two & taken[p + 2]
-            n1 += taken[p]
-            n2 += two
-            n3 += three
-            n4 += three & taken[p + 3]
-        chains[a, 0], chains[a, 1], chains[a, 2], chains[a, 3] = n1, n2, n3, n4
-
-
-@jit
-def _cubes(occupied, ahead, blocks):
-    """Blocks by content: a particle of the k-th species is 16^k, so the sum over a block is its content."""
-    if blocks.size == 0:
-        return
-    V = occupied.size - 1
-    content, outside = np.empty(V + 1, np.int64), 16 * blocks.size
-    for p in range(V):
-        content[p] = 1 << (4 * (occupied[p] - 1)) if occupied[p] else 0
-    content[V] = outside
-    for axis in range(ahead.shape[1]):
-        summed = content.copy()
-        for p in range(V):
-            summed[p] += content[ahead[p, axis]]
-        content = summed
-    for p in range(V):
-        if content[p] < blocks.size:
-            blocks[content[p]] += 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8, UInt64
+from jaxtyping import Float, UInt8, UInt64
 
 from guldberg.errors import InputError
 from guldberg.network import ReactionNetwork, equation
@@ -144,23 +144,6 @@ def _collisions(events: list[_Event], hop: Float[np.ndarray, "species"]) -> tupl
         for k, event in enumerate(tried):
             products[a, b, k, : len(event.products)] = event.products
     return _threshold(until), products
-
-
-def pair_names(species: Sequence[str]) -> list[tuple[str, str]]:
-    """The order of pair counts: equal species first, then unlike ones: AA BB CC AB AC BC."""
-    return [(species[a], species[b]) for a, b in _pairs(len(species))]
-
-
-def pair_columns(species: int) -> Int[np.ndarray, "codes codes"]:
-    """Where a pair of codes is counted; 0 is no pair, so that the counts begin at 1."""
-    columns = np.zeros((species + 1, species + 1), np.int64)
-    for column, (a, b) in enumerate(_pairs(species), start=1):
-        columns[a + 1, b + 1] = columns[b + 1, a + 1] = column
-    return columns
-
-
-def _pairs(species: int) -> list[tuple[int, int]]:
-    return [(a, a) for a in range(species)] + [(a, b) for a in range(species) for b in range(a + 1, species)]
 
 
 def annihilation(p: float = 0.01) -> ReactionNetwork:
