@@ -10,7 +10,7 @@ from discovered import mechanism, michaelis_menten
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guldberg.app import layout, plot
+from guldberg.app import graph, layout, plot, style
 
 FIGURES = ("curves", "graph", "path", "constants", "residuals")
 
@@ -21,22 +21,22 @@ def found():
 
 
 def texts(figure) -> list[str]:
-    root = ET.fromstring(plot.svg(figure, "x").replace("var(--paper)", "white").replace("var(--grid)", "grey"))
+    root = ET.fromstring(style.svg(figure, "x").replace("var(--paper)", "white").replace("var(--grid)", "grey"))
     return ["".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text")]
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_are_the_same_bytes_each_time_and_mention_no_date(found, name):
-    first, second = (plot.svg(getattr(plot, name)(found), name) for _ in range(2))
+    first, second = (style.svg(getattr(plot, name)(found), name) for _ in range(2))
     assert first == second
     assert len(first) > 2000 and "<dc:date>" not in first and "matplotlib.org" not in first
 
 
 def test_ids_of_two_figures_on_one_page_never_meet(found):
-    ids = [set(re.findall(r'id="([^"]*)"', plot.svg(getattr(plot, name)(found), name))) for name in FIGURES]
+    ids = [set(re.findall(r'id="([^"]*)"', style.svg(getattr(plot, name)(found), name))) for name in FIGURES]
     assert sum(map(len, ids)) == len(set().union(*ids)) > 50
     for name, own in zip(FIGURES, ids, strict=True):
-        drawn = plot.svg(getattr(plot, name)(found), name)
+        drawn = style.svg(getattr(plot, name)(found), name)
         assert set(re.findall(r'(?:url\(#|href="#)([^")]*)', drawn)) <= own
 
 
@@ -119,7 +119,7 @@ def test_the_graph_has_an_arrow_for_each_part_of_each_reaction(equations, arrows
 
 
 def test_wide_arrows_are_fast_ones():
-    widths = [plot._width(flux, 1.0) for flux in (1.0, 0.1, 0.01, 1e-3, 1e-9, 0.0)]
+    widths = [graph.width(flux, 1.0) for flux in (1.0, 0.1, 0.01, 1e-3, 1e-9, 0.0)]
     assert widths == sorted(widths, reverse=True) and widths[0] > 2 * widths[2] and widths[-1] > 0
 
 

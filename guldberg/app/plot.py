@@ -1,75 +1,30 @@
-"""Figures of a discovery, in one style. They take results and return a `Figure`; nothing is computed anew.
-
-Colours are those of Okabe and Ito (colour-blind safe); markers and line styles tell the species apart in grey as well.
-"""
+"""Figures of a discovery, in one style. They take results and return a `Figure`; nothing is computed anew."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import MaxNLocator
 from scipy.special import ndtri
 
-from guldberg.app import layout, units, words
-from guldberg.discover.result import Discovered, Estimate, Step
+from guldberg.app import units, words
+from guldberg.app.graph import Edge, reaction_graph, width
+from guldberg.app.style import COLOURS, DASHES, GRID, INK, MARKERS, PAPER, plain, styled
+from guldberg.discover.result import Discovered, Estimate
 from guldberg.experiments import Experiments, Run
 
-INK, PAPER, GRID = "#1b1b1f", "#fefefe", "#d4d4d8"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8a8a")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES = ("-", "--", "-.", ":")
 RESIDUAL = {"concentrations": "residual / sd", "derivatives": "residual of dc/dt / sd"}
 MOST_PANELS = 12
 MOST_MARKS = 2000
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "font.family": "sans-serif",
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 9,
-    "axes.grid": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "figure.facecolor": PAPER,
-    "axes.facecolor": PAPER,
-    "figure.constrained_layout.use": True,
-    "svg.fonttype": "none",
-}
-_styled = matplotlib.rc_context(STYLE)
 
 
-def svg(figure: Figure, name: str) -> str:
-    """`figure` as an `<svg>` element for a page: the same bytes each time, ids that begin with `name`, and the page's
-    own colours for ink, paper and grid (`currentColor`, `--paper`, `--grid`)."""
-    buffer = io.StringIO()
-    style: dict[Any, Any] = {**STYLE, "svg.hashsalt": name}
-    with matplotlib.rc_context(style):
-        figure.savefig(buffer, format="svg", dpi=150, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    text = buffer.getvalue()
-    text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-", text[text.index("<svg") :])
-    for colour, own in ((INK, "currentColor"), (PAPER, "var(--paper)"), (GRID, "var(--grid)")):
-        text = text.replace(colour, own)
-    return text
-
-
-@_styled
+@styled
 def curves(found: Discovered) -> Figure:
     """Fitted curves over the measured points, residuals in standard deviations below; `shown` says which runs."""
     which = shown(found)
@@ -93,7 +48,7 @@ def shown(found: Discovered) -> list[int]:
     return [int(i) for i in ranked[np.linspace(0, len(runs) - 1, MOST_PANELS).round().astype(int)]]
 
 
-@_styled
+@styled
 def look(data: Experiments) -> Figure:
     """All measured points of all species, one panel per species, one line per run."""
     measured = [j for j in range(len(data.species)) if any(np.isfinite(run.values[:, j]).any() for run in data.runs)]
@@ -105,8 +60,8 @@ def look(data: Experiments) -> Figure:
             marker, colour, alpha = (MARKERS[i], COLOURS[i], 1.0) if few else ("o", COLOURS[0], 0.4)
             style: dict[str, Any] = {"marker": marker, "color": colour, "alpha": alpha, "lw": 0.8, "ms": 3.5}
             style["rasterized"] = data.points > MOST_MARKS  # else the page grows by megabytes
-            axes.plot(run.times[here], run.values[here, j], label=_plain(run.name), **style)
-        axes.set_title(_plain(words.pretty(data.species[j])))
+            axes.plot(run.times[here], run.values[here, j], label=plain(run.name), **style)
+        axes.set_title(plain(words.pretty(data.species[j])))
         _time_axis(axes, data.runs)
     _labels(panels, _quantity("concentration", data), f"time{_unit(data.time_unit)}")
     if few and len(data.runs) > 1:
@@ -114,30 +69,17 @@ def look(data: Experiments) -> Figure:
     return figure
 
 
-@_styled
 def graph(found: Discovered) -> Figure:
-    """Species in boxes, reactions as numbered dots; arrow width by flux, dashed where a rival does without it."""
-    names = [_plain(words.pretty(name)) for name in found.species]
-    sides = [(s.reactants, s.products) for s in found.steps]
-    sizes = [(0.12 + 0.085 * len(name), 0.26) for name in names] + [(0.24, 0.24)] * len(sides)
-    at, (width, height) = layout.bipartite(sides, sizes)
-    figure = Figure(figsize=(width, height), constrained_layout=False)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, width), ylim=(0, height), aspect="equal")
-    axes.set_axis_off()
+    """Arrow width by flux, dashed where a rival does without the reaction."""
     fastest = max((step.flux for step in found.steps), default=0.0)
-    for i, step in enumerate(found.steps):
-        _arrows(axes, at, sizes, len(names) + i, step, _width(step.flux, fastest))
-    for i, (x, y) in enumerate(at):
-        species = i < len(names)
-        style = "round,pad=0.28" if species else "circle,pad=0.18"
-        box = {"boxstyle": style, "fc": PAPER, "ec": INK if species else COLOURS[0], "lw": 0.9}
-        label, size = (names[i], 10) if species else (str(i - len(names) + 1), 7)
-        axes.text(x, y, label, ha="center", va="center", size=size, bbox=box, zorder=4)
-    return figure
+    edges = [
+        Edge(s.reactants, s.products, width(s.flux, fastest), s.reverse is not None, s.certainty == "possible")
+        for s in found.steps
+    ]
+    return reaction_graph([words.pretty(name) for name in found.species], edges)
 
 
-@_styled
+@styled
 def path(found: Discovered) -> Figure:
     """The score of the best mechanism met at each size, above the best of all; the cross is the mechanism reported."""
     figure = Figure(figsize=(4.6, 3.0))
@@ -157,7 +99,7 @@ def path(found: Discovered) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def constants(found: Discovered) -> Figure:
     """95 % intervals on a logarithmic axis; an arrow where an end is open, a hollow point where both are."""
     rows = [(name, k, order) for step in found.steps for name, k, order in words.directed(found.species, step)]
@@ -169,14 +111,14 @@ def constants(found: Discovered) -> Figure:
         _interval(axes, y, k)
     unit = units.common_unit(found.species, found.data.units)[0] or ""
     labels = [(name, units.rate_unit(order, unit, found.data.time_unit)) for name, _, order in rows]
-    axes.set_yticks(range(len(rows)), [_plain(n) + _unit(u) for n, u in labels])
+    axes.set_yticks(range(len(rows)), [plain(n) + _unit(u) for n, u in labels])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("rate constant, each in its own unit")
     return figure
 
 
-@_styled
+@styled
 def residuals(found: Discovered) -> Figure:
     """All residuals in order of size against those of a normal distribution: on the line, the noise is as assumed."""
     everything = np.concatenate([run.residuals.ravel() for run in found.fit.runs])
@@ -213,7 +155,7 @@ def _curves(top: Axes, below: Axes, found: Discovered, i: int, columns: list[int
     run, fit = found.data.runs[i], found.fit.runs[i]
     for j in columns:
         name, colour, marker = (
-            _plain(words.pretty(found.species[j])),
+            plain(words.pretty(found.species[j])),
             COLOURS[j % len(COLOURS)],
             MARKERS[j % len(MARKERS)],
         )
@@ -227,7 +169,7 @@ def _curves(top: Axes, below: Axes, found: Discovered, i: int, columns: list[int
     below.yaxis.set_major_locator(MaxNLocator(3))
     top.yaxis.set_major_locator(MaxNLocator(5))
     below.set_ylim(-(reach := max(3.2, 1.1 * np.nanmax(np.abs(fit.residuals), initial=0.0))), reach)
-    top.set_title(f"{_plain(run.name)}  (rms residual {_misfit(fit.residuals):.2g} sd)")
+    top.set_title(f"{plain(run.name)}  (rms residual {_misfit(fit.residuals):.2g} sd)")
     top.tick_params(labelbottom=False)
     _time_axis(top, [run])
 
@@ -262,12 +204,7 @@ def _quantity(name: str, data: Experiments) -> str:
 
 
 def _unit(text: str) -> str:
-    return f" [{_plain(text)}]" if text else ""
-
-
-def _plain(text: str) -> str:
-    """`text` with no dollar sign that matplotlib would take for the start of a formula."""
-    return text.replace("$", r"\$")
+    return f" [{plain(text)}]" if text else ""
 
 
 def _silent(found: Discovered, j: int) -> bool:
@@ -280,41 +217,6 @@ def _silent(found: Discovered, j: int) -> bool:
 def _misfit(residuals: Float[np.ndarray, "times species"]) -> float:
     seen = residuals[np.isfinite(residuals)]
     return float(np.sqrt(np.mean(seen**2))) if seen.size else 0.0
-
-
-def _width(flux: float, fastest: float) -> float:
-    """Points, by the logarithm of the flux over three decades."""
-    if flux <= 0 or fastest <= 0:
-        return 0.7
-    return 0.7 + 2.3 * max(0.0, 1 + math.log10(flux / fastest) / 3)
-
-
-def _arrows(axes: Axes, at: np.ndarray, sizes: Sequence[tuple[float, float]], dot: int, step: Step, lw: float) -> None:
-    """From the dot to each species: a head where the step can make it, none where it only consumes it."""
-    for j, (n, m) in enumerate(zip(step.reactants, step.products, strict=True)):
-        heads = [step.reverse is not None] * bool(n) + [True] * bool(m)
-        for head in heads:
-            arrow = FancyArrowPatch(
-                tuple(at[dot]),
-                tuple(_border(at[dot], at[j], sizes[j])),
-                arrowstyle=f"-|>,head_length={0.25 + 0.05 * lw},head_width={0.1 + 0.04 * lw}" if head else "-",
-                connectionstyle=f"arc3,rad={0.25 if n and m else 0}",  # a catalyst goes in and comes out
-                mutation_scale=14,
-                lw=lw,
-                ls="--" if step.certainty == "possible" else "-",
-                color=COLOURS[0],
-                shrinkA=6,
-                shrinkB=1,
-                zorder=2,
-            )
-            axes.add_patch(arrow)
-
-
-def _border(start: np.ndarray, end: np.ndarray, size: tuple[float, float]) -> np.ndarray:
-    """Where the line from `start` to the middle of a box at `end` meets the box, with a little air."""
-    way = end - start
-    share = min((extent / 2 + 0.06) / abs(d) if d else math.inf for extent, d in zip(size, way, strict=True))
-    return end - way * min(share, 0.8)
 
 
 def _decades(constants: Sequence[Estimate]) -> tuple[float, float]:

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from guldberg.app import plot, words
+from guldberg.app.pages import PAGES, Picture
 from guldberg.app.spec import Spec
+from guldberg.app.style import svg
 from guldberg.discover.result import Discovered, Step
 from guldberg.experiments import Experiments
 
-_PAGES = Environment(
-    loader=PackageLoader("guldberg.app"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_PAGES.filters["pretty"] = words.pretty
-
-
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """A drawing with what it shows."""
-
-    drawing: Markup
-    caption: str
+PAGES.filters["pretty"] = words.pretty
 
 
 def page(found: Discovered, spec: Spec, seconds: float) -> str:
     """The page of a discovery. Names come from the data and are escaped; only our own drawings are markup."""
-    return _PAGES.get_template("report.html").render(
+    return PAGES.get_template("report.html").render(
         found=found,
         spec=spec,
         seconds=seconds,
@@ -121,5 +106,5 @@ def _pictures(found: Discovered) -> dict[str, Picture]:
         "constants": "95 % intervals. An arrow: open on this side. A hollow point: not determined.",
         "residuals": "Residuals in order of size. On the line, the noise is normal and as large as assumed.",
     }
-    drawn = {name: Picture(Markup(plot.svg(getattr(plot, name)(found), name)), text) for name, text in captions.items()}
-    return drawn | {"look": Picture(Markup(plot.svg(plot.look(found.data), "look")), "All measurements.")}
+    drawn = {name: Picture(Markup(svg(getattr(plot, name)(found), name)), text) for name, text in captions.items()}
+    return drawn | {"look": Picture(Markup(svg(plot.look(found.data), "look")), "All measurements.")}

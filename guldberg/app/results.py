@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from guldberg.app import report, units, words
+from guldberg.app import facts, report, units, words
 from guldberg.app.checkpoints import write_whole
 from guldberg.app.spec import Spec
 from guldberg.discover.result import Discovered, Estimate, Fit, RunFit, Step
@@ -25,18 +22,12 @@ def write(folder: Path, found: Discovered, spec: Spec, seconds: float) -> None:
     write_whole(folder / "network.crn", words.crn(found).encode())
     trajectories(found, spec).to_netcdf(folder / "trajectories.nc", engine="h5netcdf")
     write_whole(folder / "report.html", report.page(found, spec, seconds).encode())
-    text = json.dumps(as_json(found, spec, seconds), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / "result.json", text.encode() + b"\n")
+    write_whole(folder / "result.json", facts.written(as_json(found, spec, seconds)))
 
 
 def as_json(found: Discovered, spec: Spec, seconds: float) -> dict[str, Any]:
     """`result.json`: every number finite; null where something is not known, with a warning that says why."""
     table = {
-        "job": "discover",
-        "guldberg": importlib.metadata.version("guldberg"),
-        "seed": spec.seed,
-        "seconds": round(seconds, 3),
-        "warnings": [],
         "species": list(found.species),
         "reactions": [_reaction(found, step) for step in found.steps],
         "conservation_laws": [_named(found, row) for row in found.laws],
@@ -45,17 +36,8 @@ def as_json(found: Discovered, spec: Spec, seconds: float) -> dict[str, Any]:
         "candidates": [vars(candidate) for candidate in found.candidates],
         "path": [vars(point) for point in found.path],
         "fit": _fit(found),
-        "provenance": {
-            "command": spec.command,
-            "options": dict(spec.options),
-            "inputs": [vars(source) for source in spec.inputs],
-            "versions": dict(spec.versions),
-        },
     }
-    odd: list[str] = []
-    table = _finite(table, "", odd)
-    table["warnings"] = [*words.warnings(found), *odd]
-    return table
+    return facts.as_json(spec, seconds, words.warnings(found), table)
 
 
 def trajectories(found: Discovered, spec: Spec) -> xr.Dataset:
@@ -78,9 +60,7 @@ def trajectories(found: Discovered, spec: Spec) -> xr.Dataset:
         "time": (table[:2], _stack([run.times for run in runs]), time),
         "curve_time": (curve[:2], _stack([fit.curve_times for fit in fits]), time),
     }
-    kept = {"job": spec.job, "seed": spec.seed, "command": spec.command, "network": str(found.network())}
-    sums = json.dumps({source.original: source.sha256 for source in spec.inputs})
-    return xr.Dataset(data, coordinates, {**kept, "inputs_sha256": sums, "versions": json.dumps(dict(spec.versions))})
+    return xr.Dataset(data, coordinates, facts.attributes(spec, found.network()))
 
 
 def summary(found: Discovered) -> str:
@@ -163,18 +143,6 @@ def _experiment(found: Discovered, run: RunFit) -> dict[str, Any]:
     fitted = [name for name, free in zip(found.species, run.initial_fitted, strict=True) if free]
     initial = dict(zip(found.species, run.initial.tolist(), strict=True))
     return {"name": run.name, "initial": initial, "initial_fitted": fitted, "chi2": float(np.nansum(run.residuals**2))}
-
-
-def _finite(value: Any, where: str, odd: list[str]) -> Any:
-    """`value` as JSON has it; a number that is none becomes null, and its place is told."""
-    if isinstance(value, dict):
-        return {key: _finite(item, f"{where}.{key}" if where else key, odd) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item, f"{where}[{i}]", odd) for i, item in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        odd.append(f"{where} is null: it came out as {value}")
-        return None
-    return float(value) if isinstance(value, np.floating) else value
 
 
 def _stack(tables: list[np.ndarray]) -> np.ndarray:
