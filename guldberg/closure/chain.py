@@ -60,7 +60,7 @@ class Chain(AbstractEnsemble):
         """(T / max T, log max T): from the states of sites i..i+w-2 to those of i+1..i+w-1."""
         log_weights = self.weights(theta)
         scale = jax.lax.stop_gradient(jnp.max(log_weights))
-        block, allowed = _steps(self.states, self.width)
+        block, allowed = steps_of(self.states, self.width)
         return jnp.where(allowed, jnp.exp(log_weights - scale)[block], 0.0), scale
 
     @property
@@ -100,7 +100,7 @@ class Chain(AbstractEnsemble):
         state = jax.random.categorical(first, self.start(theta) + jnp.log(message))
         keys = jax.random.split(rest, len(messages))
         _, later = jax.lax.scan(forward, state, (messages[::-1], keys))
-        heads = jnp.asarray(_blocks(self.states, self.width - 1))[state]
+        heads = jnp.asarray(blocks_of(self.states, self.width - 1))[state]
         return jnp.concatenate([heads, later % self.states])
 
 
@@ -130,12 +130,12 @@ def _power(matrix: Float[Array, "n n"], steps: int) -> tuple[Float[Array, "n n"]
     return rows * jnp.exp(logs - scale)[:, None], scale
 
 
-def _blocks(states: int, width: int) -> Int[np.ndarray, "blocks width"]:
+def blocks_of(states: int, width: int) -> Int[np.ndarray, "blocks width"]:
     """All blocks of `width` sites, the last site fastest."""
     return np.array(list(itertools.product(range(states), repeat=width)), int).reshape(-1, width)
 
 
-def _steps(states: int, width: int) -> tuple[Int[np.ndarray, "n n"], np.ndarray]:
+def steps_of(states: int, width: int) -> tuple[Int[np.ndarray, "n n"], np.ndarray]:
     """The block that joins two (w-1)-site states, and whether they overlap at all."""
     n = states ** (width - 1)
     before, after = np.divmod(np.arange(n * n).reshape(n, n), n)
@@ -154,7 +154,7 @@ def _spans(energy: Energy) -> list[int]:
 
 def _weights(energy: Energy, width: int, ends: list[int]) -> Weights:
     """The log weights of everything that ends at one of the sites `ends` of a block and lies inside it."""
-    blocks = _blocks(1 + len(energy.species()), width)
+    blocks = blocks_of(1 + len(energy.species()), width)
     visible = np.zeros((len(blocks), len(energy.names)))
     for k, feature in enumerate(energy.interactions.values()):
         for product in feature.products:
