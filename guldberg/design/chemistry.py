@@ -8,7 +8,7 @@ concentrations at any point. The paper's counts (24 and 40 directed reactions fo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import equinox as eqx
 import jax
@@ -23,7 +23,8 @@ from guldberg.space.grid import Grid
 from guldberg.system import ReactionDiffusion
 
 Side = tuple[int, ...]  # molecules one by one
-Reactions = list[tuple[Side, Side]]  # each reversible
+Reaction = tuple[Side, Side]
+Reactions = list[Reaction]  # each reversible
 
 
 def gray_scott_like(species: int) -> Reactions:
@@ -58,8 +59,28 @@ def dense(
     left, right = (_orders((r[side] for r in listed), species) for side in (0, 1))
     k = 1e-3 + jax.random.uniform(key, (2, len(listed)), minval=-1e-4, maxval=1e-4)
     fast = np.array([a[0] == 0 and len(a) == 3 for a, _ in listed])
-    names = tuple(f"X{i}" for i in range(species))
-    return ReactionNetwork(left, right, Plain(jnp.where(fast, 1.0, k[0])), Plain(k[1]), names)
+    return ReactionNetwork(left, right, Plain(jnp.where(fast, 1.0, k[0])), Plain(k[1]), _names(species))
+
+
+def sparse(
+    species: int,
+    forward: Mapping[Reaction, float],
+    *,
+    reactions: Callable[[int], Reactions] = gray_scott_like,
+    others: float = 0.0,
+) -> ReactionNetwork:
+    """A dense network of which few reactions happen at first, those in `forward`; all other constants are `others`.
+    ValueError where one of `forward` is not among the network's."""
+    listed = reactions(species)
+    if not set(forward) <= set(listed):
+        raise ValueError(f"not a reaction of this network: {sorted(set(forward) - set(listed))}")
+    left, right = (_orders((r[side] for r in listed), species) for side in (0, 1))
+    k = Plain(jnp.asarray([forward.get(reaction, others) for reaction in listed]))
+    return ReactionNetwork(left, right, k, Plain(jnp.full(len(listed), others)), _names(species))
+
+
+def _names(species: int) -> tuple[str, ...]:
+    return tuple(f"X{i}" for i in range(species))
 
 
 def _orders(sides: Iterable[Side], species: int) -> Array:
