@@ -15,6 +15,7 @@ from jaxtyping import Int, Int8, Int32, Int64, Integer
 from guldberg.errors import InputError
 from guldberg.stochastic.counting import (
     LENGTHS,
+    Place,
     checked,
     count,
     count_chains,
