@@ -1,0 +1,62 @@
+"""A recipe: what is learned, in which stages, and by what it is judged. Plain values, so that a preset is data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+from jaxtyping import Array, Float, Key
+
+from guldberg.design.measure import Judge
+from guldberg.design.model import Model
+from guldberg.design.result import Picture
+from guldberg.learn.descent import Descent
+from guldberg.learn.losses import Sum
+from guldberg.stepper import AbstractStepper, Euler
+from guldberg.system import ReactionDiffusion
+
+Disturb = Callable[
+    [ReactionDiffusion, Float[Array, "species *grid"], Float[Array, ""], Key[Array, ""]],
+    tuple[ReactionDiffusion, Float[Array, "species *grid"]],
+]  # (system, X_0, share of the stage done, key) -> what is simulated instead
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One optimisation, from where the one before ended. A curriculum is a row of stages whose T grows."""
+
+    horizon: float  # T, seconds
+    updates: int
+    loss: Sum
+    descent: Descent
+    dt: float = 1.0
+    stepper: AbstractStepper = Euler()
+    batch: int = 1  # samples of z per update
+    disturb: Disturb | None = None
+    enter: Callable[[Model], Model] | None = None  # what changes at its beginning, as the grid does
+
+    @property
+    def steps(self) -> int:
+        """Of one rollout."""
+        return round(self.horizon / self.dt)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe:
+    """All of a design but its seed."""
+
+    behaviour: str
+    build: Callable[[Key[Array, ""]], Model]
+    stages: tuple[Stage, ...]
+    judge: Judge  # what is told of the state at a time
+    bits: int = 0  # the length of z; 0: one initial state
+    used: int = 0  # how many of them are drawn; the others are 0
+    target: Picture | None = None
+    evaluation_dt: float = 0.1
+    evaluation_stepper: AbstractStepper = Euler()
+
+    def z(self, key: Key[Array, ""]) -> Float[Array, "bits"]:
+        """Random bits, as numbers 0 and 1."""
+        drawn = jax.random.bernoulli(key, 0.5, (self.bits,)).astype("float32")
+        return drawn.at[self.used :].set(0.0)

@@ -1,0 +1,77 @@
+"""Initial states: how a vector of bits z becomes the state a design starts from."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from guldberg.space.grid import Grid
+
+
+class AbstractStart(eqx.Module):
+    """z -> X_0; its floating leaves are learned."""
+
+    @abc.abstractmethod
+    def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
+        """The initial state of the bits z (0 or 1)."""
+
+
+class Direct(AbstractStart):
+    """X_0 = Gaussian * softplus(y), y learned at every cell: ten to twenty times as cheap as a generator. With several
+    states z tells which: its first bits are a binary number."""
+
+    y: Float[Array, "states species *grid"]
+    grid: Grid
+    smooth: bool = eqx.field(static=True, default=True)
+
+    @classmethod
+    def random(
+        cls, grid: Grid, species: int, *, key: Key[Array, ""], states: int = 1, smooth: bool = True, dtype=jnp.float32
+    ) -> Direct:
+        """About .47 everywhere, with a little noise to break the symmetry."""
+        return cls(-0.5 + 0.1 * jax.random.normal(key, (states, species, *grid.shape), dtype), grid, smooth)
+
+    @classmethod
+    def near(cls, X: Float[Array, "species *grid"], grid: Grid, *, smooth: bool = False) -> Direct:
+        """From a state to improve on; concentrations below .0001 start as that."""
+        return cls(jnp.log(jnp.expm1(jnp.maximum(X, 1e-4)))[None], grid, smooth)
+
+    def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
+        bits = max(len(self.y) - 1, 0).bit_length()
+        place = 2 ** np.arange(bits, dtype=np.int32)
+        index = (z[:bits].astype(jnp.int32) * place).sum() if bits else 0
+        X = jax.nn.softplus(self.y[index])
+        return smoothed(self.grid, X) if self.smooth else X
+
+
+class Placed(AbstractStart):
+    """A smaller start somewhere on a larger grid; around it a background that is learned as well."""
+
+    inner: AbstractStart
+    background: Float[Array, "species"]
+    grid: Grid
+    corner: tuple[int, ...] = eqx.field(static=True)
+
+    def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
+        patch = self.inner(z)
+        wide = self.background.reshape(-1, *(1,) * len(self.grid.shape))
+        around = jnp.broadcast_to(wide, (len(patch), *self.grid.shape)).astype(patch.dtype)
+        return jax.lax.dynamic_update_slice(around, patch, (0, *self.corner))
+
+
+def smoothed(grid: Grid, X: Float[Array, "species *grid"]) -> Float[Array, "species *grid"]:
+    """X filtered by three points of a Gaussian of one cell along each axis, Elliott (2022) A.4, with what the grid's
+    boundaries put beyond its faces."""
+    weights = np.exp(-0.5 * np.array([1.0, 0.0, 1.0]))
+    side, centre = (weights / weights.sum()).tolist()[:2]
+    X = grid.padded(X)
+    for axis in range(1, X.ndim):
+        n = X.shape[axis] - 2
+        below, same, above = (jax.lax.slice_in_dim(X, i, i + n, axis=axis) for i in range(3))
+        X = side * (below + above) + centre * same
+    return X
