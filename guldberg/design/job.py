@@ -80,6 +80,7 @@ class Design:
         ts = measure.times(stage.horizon, dt)
         states = measure.follow(best.medium, c0, ts, dt=dt, stepper=stepper)
         return Designed(
+            recipe=recipe,
             behaviour=recipe.behaviour,
             system=best.medium,
             initial=parameters.resolve(skeleton).medium,

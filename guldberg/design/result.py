@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 if TYPE_CHECKING:
+    from guldberg.design.recipe import Recipe
     from guldberg.design.start import AbstractStart
     from guldberg.network import ReactionNetwork
     from guldberg.rollout import AbstractStepper
@@ -47,6 +48,7 @@ class Designed:
     that of the target) and "rmsd".
     """
 
+    recipe: Recipe  # what was asked, and the judge that measured it
     behaviour: str  # "pattern", "dissipation", "bits", "replication", or a user's own
     system: ReactionDiffusion  # network, grid, diffusivity and drive as learned
     initial: ReactionDiffusion  # the same before the first update: a control (Elliott D.4)
