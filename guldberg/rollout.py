@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
+from guldberg import thermo
+from guldberg.drive import AbstractNoisyDrive
 from guldberg.stepper import AbstractStepper, Euler
 from guldberg.system import ReactionDiffusion
 
@@ -28,6 +30,15 @@ class Rollout(eqx.Module):
     species: tuple[str, ...] = eqx.field(static=True)
 
 
+class Seen(eqx.Module):
+    """What is noted of one step, or of all steps one below the other."""
+
+    excess: Float[Array, "*steps"]
+    diffusion: Float[Array, "*steps"] | None
+    reaction: Float[Array, "*steps"] | None
+    out_of_bounds: Int[Array, "*steps"]
+
+
 def rollout(
     system: ReactionDiffusion,
     c0: Float[ArrayLike, "species *grid"],
@@ -37,27 +48,99 @@ def rollout(
     stepper: AbstractStepper = EULER,
     saves: Int[ArrayLike, "saves"] | None = None,
     limit: float = 0.0,
+    entropy: bool = False,
+    key: Key[Array, ""] | None = None,
 ) -> Rollout:
     """`steps` steps of `dt` from c0; differentiable in c0 and in the system, all in the type of c0.
 
     `saves` are step numbers from 0 (c0 itself) to `steps`, which may be traced; only those states are kept, by default
-    the last. ValueError where one of them is outside; if it is traced, its state comes back as NaN.
+    the last. `limit` is that of `excess`. `entropy`: also the entropy production of the state that each step starts
+    from, by the formulas of Elliott (18) and (19), stabilised as there. A noisy drive needs a `key`.
+
+    Raises ValueError where a save is outside (if traced, its state comes back as NaN), a noisy drive has no key, or
+    Euler's rule would make diffusion unstable.
     """
     c0 = jnp.asarray(c0)
     saves = _checked(np.asarray([steps]) if saves is None else saves, steps)
+    stepper.check(system, dt)
     slots, first = _slots(saves, steps)
-    take = jax.checkpoint(lambda t, c: stepper(system, t, c, dt))  # recomputing a step is cheaper than storing it
+    kept, seen = _plain(system, c0, slots, len(saves), dt, stepper, limit, entropy, key)
+    ts = saves.astype(c0.dtype) * dt
+    return Rollout(ts, kept[first], seen.excess, seen.diffusion, seen.reaction, seen.out_of_bounds, system.species)
 
-    def step(carry, n):
-        c, kept = carry
-        new = take(n.astype(c0.dtype) * dt, c)
-        excess = jnp.maximum(jnp.abs(new - c) / dt - limit, 0).mean()
-        outside = (~(new >= 0)).sum()
-        return (new, kept.at[slots[n + 1]].set(new)), (excess, outside)
 
-    kept = jnp.full((len(saves) + 1, *c0.shape), jnp.nan, c0.dtype).at[slots[0]].set(c0)
-    (_, kept), (excess, outside) = jax.lax.scan(step, (c0, kept), jnp.arange(steps))
-    return Rollout(saves.astype(c0.dtype) * dt, kept[first], excess, None, None, outside, system.species)
+def _plain(
+    system: ReactionDiffusion,
+    c0: Float[Array, "species *grid"],
+    slots: Int[Array, "times"],
+    rows: int,
+    dt: float,
+    stepper: AbstractStepper,
+    limit: float,
+    entropy: bool,
+    key: Key[Array, ""] | None,
+) -> tuple[Float[Array, "rows species *grid"], Seen]:
+    """The states kept, each in its slot, and what was seen: a scan whose step is computed again in the backward pass,
+    which is faster than to store what it would need."""
+
+    @jax.checkpoint
+    def advance(t: Array, c: Array, noise: Array | None) -> tuple[Array, Seen]:
+        now = _at(system, noise)
+        new = stepper(now, t, c, dt)
+        return new, _seen(now, c, new, dt, limit, entropy)
+
+    def step(carry: tuple, n: Array) -> tuple[tuple, Seen]:
+        c, noise, kept = carry
+        new, seen = advance(n.astype(c.dtype) * dt, c, noise)
+        return (new, _next_noise(system, noise, dt, key, n), kept.at[slots[n + 1]].set(new)), seen
+
+    kept = jnp.full((rows + 1, *c0.shape), jnp.nan, c0.dtype).at[slots[0]].set(c0)
+    start = (c0, _first_noise(system, c0, key), kept)
+    (_, _, kept), seen = jax.lax.scan(step, start, jnp.arange(len(slots) - 1))
+    return kept, seen
+
+
+def _seen(
+    system: ReactionDiffusion,
+    c: Float[Array, "species *grid"],
+    new: Float[Array, "species *grid"],
+    dt: float,
+    limit: float,
+    entropy: bool,
+) -> Seen:
+    excess = jnp.maximum(jnp.abs(new - c) / dt - limit, 0).mean()
+    diffusion = thermo.diffusion_by_gradient(system, c).mean() if entropy else None
+    reaction = thermo.reaction(system, c, floor=thermo.FLOOR).mean() if entropy else None
+    return Seen(excess, diffusion, reaction, (~((new >= 0) & (new < jnp.inf))).sum())
+
+
+def _first_noise(
+    system: ReactionDiffusion, c0: Float[Array, "species *grid"], key: Key[Array, ""] | None
+) -> Float[Array, "species *grid"] | None:
+    if not isinstance(system.drive, AbstractNoisyDrive):
+        return None
+    if key is None:
+        raise ValueError("a noisy drive needs a key: rollout(..., key=jax.random.key(0))")
+    return system.drive.start(c0.shape, c0.dtype, key=key)
+
+
+def _next_noise(
+    system: ReactionDiffusion,
+    noise: Float[Array, "species *grid"] | None,
+    dt: float,
+    key: Key[Array, ""] | None,
+    n: Int[Array, ""],
+) -> Float[Array, "species *grid"] | None:
+    if not isinstance(system.drive, AbstractNoisyDrive) or noise is None or key is None:
+        return None
+    return system.drive.advance(noise, dt, key=jax.random.fold_in(key, n))
+
+
+def _at(system: ReactionDiffusion, noise: Float[Array, "species *grid"] | None) -> ReactionDiffusion:
+    """The system during one step."""
+    if not isinstance(system.drive, AbstractNoisyDrive) or noise is None:
+        return system
+    return eqx.tree_at(lambda s: s.drive, system, system.drive.frozen(noise, system.grid))
 
 
 def _checked(saves: ArrayLike, steps: int) -> Int[Array, "saves"]:
