@@ -22,7 +22,7 @@ from guldberg.errors import InputError
 if TYPE_CHECKING:
     from guldberg.simulation import Trajectory
 
-NOT_YET = ("design", "reduce", "convert", "verify", "view")
+NOT_YET = ("convert", "verify", "view")
 
 
 class Failed(click.ClickException):
@@ -121,6 +121,53 @@ def discover(data: tuple[Path, ...], out: Path | None, seed: int, as_json: bool,
     folder = out or runs.default_folder("discover")
     options = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items() if v is not None and v != ()}
     runs.begin(folder, jobs.KINDS, job="discover", options=options, inputs=data, seed=seed, command=_command())
+    _work(folder, as_json)
+
+
+@cli.command()
+@click.argument("spec", metavar="SPEC.toml|PRESET")
+@click.option("--target", metavar="PICTURE", type=click.Path(path_type=Path), help="What a pattern is to look like.")
+@click.option("--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder of the run; default: a new one.")
+@click.option("--updates", type=click.IntRange(1), metavar="N", help="Updates in all, shared among the stages.")
+@seed
+@as_json
+@quiet
+def design(spec: str, target: Path | None, out: Path | None, updates: int | None, seed: int, as_json: bool) -> None:
+    """A reaction-diffusion network that does what is asked of it, and the state it starts from.
+
+    \b
+    Example: guldberg design pattern --target portrait.png --out portrait
+    """
+    from guldberg.app import jobs, runs
+    from guldberg.app.design import spec as specs
+
+    options, inputs = specs.asked(spec, target, updates)
+    folder = out or runs.default_folder("design")
+    runs.begin(folder, jobs.KINDS, job="design", options=options, inputs=inputs, seed=seed, command=_command())
+    _work(folder, as_json)
+
+
+@cli.command()
+@click.argument("spec", metavar="SPEC.toml|PRESET")
+@click.option("--out", metavar="RUN", type=click.Path(path_type=Path), help="Folder of the run; default: a new one.")
+@seed
+@as_json
+@quiet
+def reduce(spec: str, out: Path | None, seed: int, as_json: bool) -> None:
+    """From simulated particles on a lattice to a small learned ODE of their statistics.
+
+    Presets: annihilation (a chain, A + A -> 0) and rossler (a box of 10 x 10 x 10 sites). A spec in TOML asks for a
+    network of your own, or for another budget.
+
+    \b
+    Example: guldberg reduce annihilation --out reduced
+    """
+    from guldberg.app import jobs, runs
+    from guldberg.app.reduce import spec as specs
+
+    options, inputs = specs.asked(spec)
+    folder = out or runs.default_folder("reduce")
+    runs.begin(folder, jobs.KINDS, job="reduce", options=options, inputs=inputs, seed=seed, command=_command())
     _work(folder, as_json)
 
 

@@ -7,7 +7,11 @@ from collections.abc import Iterator, Mapping
 
 from guldberg.app.runs import Kind
 
-_HOME = {"discover": "guldberg.app.discovery"}  # each module has a KIND
+_HOME = {  # each module has a KIND
+    "discover": "guldberg.app.discovery",
+    "design": "guldberg.app.design.kind",
+    "reduce": "guldberg.app.reduce.kind",
+}
 
 
 class _Kinds(Mapping[str, Kind]):

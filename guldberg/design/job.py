@@ -49,14 +49,14 @@ class Design:
 
     def init(self, seed: int = 0) -> State:
         """The first stage, before its first update."""
-        return State(seed, 0, _leaves(descent.begin(self.recipe.stages[0].descent, self._skeleton(seed, 0))))
+        return State(seed, 0, _leaves(descent.begin(self.recipe.stages[0].descent, self.skeleton(seed, 0))))
 
     def step(self, state: State) -> tuple[State, Metrics]:
         """A chunk of updates; at the end of a stage also the passage to the next. ArithmeticError where the very first
         state cannot be simulated."""
         stage = self.recipe.stages[state.stage]
         before = self._carry(state)
-        count = min(_chunk(stage, self._skeleton(state.seed, state.stage)), stage.updates - int(before.update))
+        count = min(_chunk(stage, self.skeleton(state.seed, state.stage)), stage.updates - int(before.update))
         carry, terms, r = self._compiled(state.seed, state.stage)(before, count)
         done = int(carry.update) - int(before.update)
         history = state.history + _points(state, done, np.asarray(terms, float))
@@ -73,7 +73,7 @@ class Design:
         if not state.updates:
             raise ValueError("no update has been made yet")
         recipe, index = self.recipe, min(state.stage, len(self.recipe.stages) - 1)
-        carry, skeleton, stage = self._carry(state), self._skeleton(state.seed, index), recipe.stages[index]
+        carry, skeleton, stage = self._carry(state), self.skeleton(state.seed, index), recipe.stages[index]
         best = parameters.resolve(_whole(carry.best, skeleton))
         z = recipe.z(jax.random.fold_in(jax.random.key(state.seed), 0))
         c0, dt, stepper = eqx.filter_jit(best.start)(z), recipe.evaluation_dt, recipe.evaluation_stepper
@@ -102,15 +102,15 @@ class Design:
             warnings=state.warnings,
         )
 
-    # the optimisation
-
-    def _skeleton(self, seed: int, stage: int) -> Model:
+    def skeleton(self, seed: int, stage: int) -> Model:
         """The model of a stage as it would be without any update: its structure, and all that is not learned."""
         return _skeleton(self.recipe, seed, stage)
 
+    # the optimisation
+
     def _carry(self, state: State) -> descent.Carry:
         index = min(state.stage, len(self.recipe.stages) - 1)
-        like = descent.begin(self.recipe.stages[index].descent, self._skeleton(state.seed, index))
+        like = descent.begin(self.recipe.stages[index].descent, self.skeleton(state.seed, index))
         return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(leaf) for leaf in state.carry])
 
     def _compiled(self, seed: int, stage: int) -> Callable[[descent.Carry, int], Any]:
@@ -138,7 +138,7 @@ class Design:
         following, warnings = state.stage + 1, state.warnings + told
         if following == len(self.recipe.stages):
             return dataclasses.replace(state, stage=following, warnings=warnings)
-        best = _whole(carry.best, self._skeleton(state.seed, state.stage))
+        best = _whole(carry.best, self.skeleton(state.seed, state.stage))
         entered = self.recipe.stages[following].enter
         model = best if entered is None else entered(best)
         fresh = _leaves(descent.begin(self.recipe.stages[following].descent, model))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,15 @@ from guldberg.space.grid import Grid
 from guldberg.space.stencil import NinePoint
 
 SHOWN = 1  # the species that is to look like the picture, as in Elliott's code
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A recipe by name. `make` takes the picture first, if there is to be one, and then options by name."""
+
+    make: Callable[..., Recipe]
+    line: str  # what it does, for the help
+    picture: bool = False  # whether it wants a target
 
 
 def pattern(
@@ -47,3 +57,6 @@ def _pattern_descent(*, first: bool) -> Descent:
     scale = 1.0 if first else 0.3
     rates = Rates({"start": 1e-2 * scale, "medium": 1e-3 * scale}, warmup=20, cosine=True)
     return Descent(rates, beta1=0.95, clip_each=0.5, jump=2.0)
+
+
+PRESETS = {"pattern": Preset(pattern, "a network that holds a picture for 1000 s", picture=True)}

@@ -56,6 +56,13 @@ class Recipe:
     evaluation_dt: float = 0.1
     evaluation_stepper: AbstractStepper = Euler()
 
+    def within(self, updates: int) -> Recipe:
+        """The same stages, shortened or prolonged in proportion to `updates` in all; one each at least."""
+        share = updates / sum(stage.updates for stage in self.stages)
+        return dataclasses.replace(
+            self, stages=tuple(dataclasses.replace(s, updates=max(1, round(s.updates * share))) for s in self.stages)
+        )
+
     def z(self, key: Key[Array, ""]) -> Float[Array, "bits"]:
         """Random bits, as numbers 0 and 1."""
         drawn = jax.random.bernoulli(key, 0.5, (self.bits,)).astype("float32")

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from guldberg.space.filter import gaussian
 from guldberg.space.grid import Grid
 
 
@@ -46,7 +47,7 @@ class Direct(AbstractStart):
         place = 2 ** np.arange(bits, dtype=np.int32)
         index = (z[:bits].astype(jnp.int32) * place).sum() if bits else 0
         X = jax.nn.softplus(self.y[index])
-        return smoothed(self.grid, X) if self.smooth else X
+        return gaussian(X, self.grid, sigma=1.0, radius=1) if self.smooth else X
 
 
 class Placed(AbstractStart):
@@ -62,16 +63,3 @@ class Placed(AbstractStart):
         wide = self.background.reshape(-1, *(1,) * len(self.grid.shape))
         around = jnp.broadcast_to(wide, (len(patch), *self.grid.shape)).astype(patch.dtype)
         return jax.lax.dynamic_update_slice(around, patch, (0, *self.corner))
-
-
-def smoothed(grid: Grid, X: Float[Array, "species *grid"]) -> Float[Array, "species *grid"]:
-    """X filtered by three points of a Gaussian of one cell along each axis, Elliott (2022) A.4, with what the grid's
-    boundaries put beyond its faces."""
-    weights = np.exp(-0.5 * np.array([1.0, 0.0, 1.0]))
-    side, centre = (weights / weights.sum()).tolist()[:2]
-    X = grid.padded(X)
-    for axis in range(1, X.ndim):
-        n = X.shape[axis] - 2
-        below, same, above = (jax.lax.slice_in_dim(X, i, i + n, axis=axis) for i in range(3))
-        X = side * (below + above) + centre * same
-    return X
