@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Int8, Int32, Int64, Integer, UInt64
+from jaxtyping import Int, Int8, Integer, UInt32, UInt64
 
 from guldberg.errors import InputError
 from guldberg.stochastic.sites import Shape, shell, steps, table
@@ -20,13 +20,13 @@ MAX_CUBE_SPECIES = 3  # four bits each
 class Place(NamedTuple):
     """A lattice for compiled code; one site more than there are, always empty, stands for all outside."""
 
-    neighbours: Int32[np.ndarray, "sites directions"]  # those inside come first
+    neighbours: UInt32[np.ndarray, "sites directions"]  # those inside come first
     degree: UInt64[np.ndarray, "sites"]  # how many are inside
-    forward: Int32[np.ndarray, "sites offsets"]  # one of each pair of opposite neighbours of each shell
-    shell: Int64[np.ndarray, "offsets"]
-    next: Int32[np.ndarray, "sites axes"]
+    forward: UInt32[np.ndarray, "sites offsets"]  # one of each pair of opposite neighbours of each shell
+    shell: UInt64[np.ndarray, "offsets"]
+    next: UInt32[np.ndarray, "sites axes"]
     around: bool  # the only axis is periodic
-    columns: Int64[np.ndarray, "codes codes"]  # where a pair of codes is counted; 0 is no pair
+    columns: UInt64[np.ndarray, "codes codes"]  # where a pair of codes is counted; 0 is no pair
 
 
 class Measured(NamedTuple):
@@ -78,7 +78,7 @@ def place(shape: Shape, periodic: tuple[bool, ...], shells: Sequence[int], speci
     first = np.take_along_axis(neighbours, np.argsort(~inside, axis=1, kind="stable"), axis=1)
     return Place(
         first, inside.sum(axis=1).astype(np.uint64), table(shape, periodic, [o for o, _ in offsets]),
-        np.array([n for _, n in offsets], np.int64), table(shape, periodic, ahead), periodic == (True,),
+        np.array([n for _, n in offsets], np.uint64), table(shape, periodic, ahead), periodic == (True,),
         _columns(species),
     )  # fmt: skip
 
@@ -107,8 +107,8 @@ def _pairs(species: int) -> list[tuple[int, int]]:
     return [(a, a) for a in range(species)] + [(a, b) for a in range(species) for b in range(a + 1, species)]
 
 
-def _columns(species: int) -> Int[np.ndarray, "codes codes"]:
-    columns = np.zeros((species + 1, species + 1), np.int64)
+def _columns(species: int) -> UInt64[np.ndarray, "codes codes"]:
+    columns = np.zeros((species + 1, species + 1), np.uint64)
     for column, (a, b) in enumerate(_pairs(species), start=1):
         columns[a + 1, b + 1] = columns[b + 1, a + 1] = column
     return columns
@@ -117,7 +117,7 @@ def _columns(species: int) -> Int[np.ndarray, "codes codes"]:
 @jit
 def _measure(first, last, flat, where, counts, pairs, blocks):
     V = flat.shape[1]
-    occupied, sites = np.zeros(V + 1, np.uint8), np.empty(V, np.int32)
+    occupied, sites = np.zeros(V + 1, np.uint8), np.empty(V, np.uint32)
     for r in range(first, last):
         n = listed(flat[r], occupied, sites)
         count(sites, n, occupied, where, counts[r], pairs[r])

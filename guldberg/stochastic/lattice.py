@@ -122,7 +122,7 @@ class _Counts(NamedTuple):
 def _replica(counter, start, steps, every, tables: Tables, where: Place, order, r, out: _Counts, blocks):
     V = start.size
     occupied = np.zeros(V + 1, np.uint8)
-    sites, turned = np.empty(V, np.int32), np.empty(2 * V, np.int32)
+    sites, turned = np.empty(V, np.uint32), np.empty(2 * V, np.uint32)
     n = listed(start, occupied, sites)
     tries = dropped = 0
     for t in range(steps + 1):
@@ -135,17 +135,17 @@ def _replica(counter, start, steps, every, tables: Tables, where: Place, order, 
                 for p in range(V):
                     out.snapshots[i, r, p] = occupied[p]
         if t < steps:
-            counter, n, lost = _decay(counter, sites, n, occupied, tables, where)
+            counter, n, lost = _decay(counter, sites, turned, n, occupied, tables, where)
             counter, n, tried = _sweep(counter, sites, turned, n, occupied, tables, where)
             tries, dropped = tries + tried, dropped + lost
     out.events[r, 0], out.events[r, 1] = tries, dropped
 
 
 @jit
-def _decay(counter, sites, n, occupied, tables, where):
+def _decay(counter, sites, turned, n, occupied, tables, where):
     """Unimolecular reactions for dt. Each particle is asked at the largest rate of any species and answers with the
     fraction its own rate is of it: Gillespie's law, with propensities that follow every event."""
-    left, dropped = tables.dt, 0
+    left, dropped, last = tables.dt, 0, tables.decay.shape[1] - 1
     while n > 0 and tables.fastest > 0.0:
         counter += GOLDEN
         left += np.log(unit(mix(counter))) / (tables.fastest * n)
@@ -153,66 +153,58 @@ def _decay(counter, sites, n, occupied, tables, where):
             break
         counter += GOLDEN
         word = mix(counter)
-        j = below(word, n)
-        p, u = sites[j], word & LOW
-        a = occupied[p]
-        k = 0
-        while k < tables.decay.shape[1] and u >= tables.decay[a, k]:
-            k += 1
-        if k == tables.decay.shape[1]:
+        j, u = below(word, n), word & LOW
+        a = occupied[sites[j]]
+        if u >= tables.decay[a, last]:
             continue
+        k = 0
+        while u >= tables.decay[a, k]:
+            k += 1
         first, second = tables.remnants[a, k, 0], tables.remnants[a, k, 1]
         if second != 0:
-            counter, j, free = _room(counter, sites, n, j, a, occupied, where)
+            counter, j, free = _room(counter, sites, turned, n, j, occupied, where)
             if free < 0:
                 dropped += 1
                 continue
-            occupied[sites[j]] = first
-            occupied[free] = second
             sites[n] = free
+            occupied[free] = second
             n += 1
-        elif first != 0:
-            occupied[p] = first
-        else:
-            occupied[p] = 0
+        occupied[sites[j]] = first
+        if first == 0:
             n -= 1
             sites[j] = sites[n]
     return counter, n, dropped
 
 
 @jit
-def _room(counter, sites, n, j, a, occupied, where):
-    """A molecule of species a, the j-th or another, and a random free neighbour of it; -1 after 20 without one."""
+def _room(counter, sites, free, n, j, occupied, where):
+    """The j-th particle or another of its species, and a random free neighbour of it; -1 after 20 without one."""
+    a = occupied[sites[j]]
     for _ in range(TRIES):
-        p = sites[j]
-        free = 0
+        p, found = sites[j], np.uint64(0)
         for d in range(where.degree[p]):
-            free += occupied[where.neighbours[p, d]] == 0
+            free[found] = where.neighbours[p, d]
+            found += np.uint64(occupied[free[found]] == 0)
         counter += GOLDEN
         word = mix(counter)
-        if free > 0:
-            wanted = below(word, free)
-            for d in range(where.degree[p]):
-                q = where.neighbours[p, d]
-                if occupied[q] == 0:
-                    if wanted == 0:
-                        return counter, j, q
-                    wanted -= 1
+        if found > 0:
+            return counter, j, np.int64(free[below(word, found)])
         j = below(word, n)
         while occupied[sites[j]] != a:
             counter += GOLDEN
             j = below(mix(counter), n)
-    return counter, j, np.int32(-1)
+    return counter, j, np.int64(-1)
 
 
 @jit
 def _sweep(counter, sites, turned, n, occupied, tables, where):
     """Every particle once, in random order; `turned` gathers the sites of those that are done."""
-    done = tries = 0
-    for i in range(n):
+    done, tries, one = np.uint64(0), 0, np.uint64(1)
+    reactions = np.uint64(tables.collision.shape[2])
+    for i in range(np.uint64(n)):
         counter += GOLDEN
         word = mix(counter)
-        j = i + below(word, n - i)
+        j = i + (((word >> HALF) * (np.uint64(n) - i)) >> HALF)
         p = sites[j]
         sites[j] = sites[i]
         a = occupied[p]
@@ -222,27 +214,26 @@ def _sweep(counter, sites, turned, n, occupied, tables, where):
         direction = (word & LOW) * where.degree[p]
         q, u = where.neighbours[p, direction >> HALF], direction & LOW
         b = occupied[q] & CODE
-        if b == 0:
-            if u < tables.hop[a]:
-                occupied[p] = 0
-                p = q
-        else:
-            k = 0
-            while k < tables.collision.shape[2] and u >= tables.collision[a, b, k]:
-                k += 1
-            if k < tables.collision.shape[2]:
-                struck, a = tables.products[a, b, k, 0], tables.products[a, b, k, 1]
-                occupied[q] = struck | MOVED if struck else np.uint8(0)
-                turned[done] = q
-                done += 1
-        occupied[p] = a | MOVED if a else a
+        if u < tables.collision[a, b, reactions - one]:
+            k = np.uint64(0)
+            while u >= tables.collision[a, b, k]:
+                k += one
+            struck, left = tables.products[a, b, k, 0], tables.products[a, b, k, 1]
+            occupied[q] = struck | MOVED if struck else np.uint8(0)
+            occupied[p] = left | MOVED if left else np.uint8(0)
+            turned[done], turned[done + one] = q, p
+            done += np.uint64(2)
+            continue
+        occupied[p] = 0
+        p = q if (b == 0) & (u < tables.hop[a]) else p
+        occupied[p] = a | MOVED
         turned[done] = p
-        done += 1
-    n = 0
+        done += one
+    n = np.uint64(0)
     for i in range(done):
         p = turned[i]
         if occupied[p] >= MOVED:
             occupied[p] &= CODE
             sites[n] = p
-            n += 1
-    return counter, n, tries
+            n += one
+    return counter, np.int64(n), tries

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import UInt32
 
 from guldberg.errors import InputError
 
@@ -32,10 +32,10 @@ def shell(dimensions: int, squared: int) -> list[Shape]:
     return [o for o in offsets if sum(x * x for x in o) == squared and o > (0,) * dimensions]
 
 
-def table(shape: Shape, periodic: tuple[bool, ...], offsets: Sequence[Shape]) -> Int32[np.ndarray, "sites offsets"]:
+def table(shape: Shape, periodic: tuple[bool, ...], offsets: Sequence[Shape]) -> UInt32[np.ndarray, "sites offsets"]:
     """The site at each offset of each site; the number of sites where that lies outside an open side."""
     places = np.indices(shape).reshape(len(shape), -1)
-    out = np.empty((places.shape[1], len(offsets)), np.int32)
+    out = np.empty((places.shape[1], len(offsets)), np.uint32)
     for column, offset in enumerate(offsets):
         there = places + np.array(offset)[:, None]
         inside = np.ones(places.shape[1], bool)

@@ -11,7 +11,7 @@ from guldberg.stochastic.gibbs import cube_sweeps, pair_sweeps
 
 pytestmark = pytest.mark.stochastic
 B, W, HIDDEN_B = np.array([-0.6, 0.2, -1.0]), np.array([[-0.9, 0.3], [0.5, 0.1], [0.2, -0.4]]), np.array([0.4, -0.5])
-J = np.array([[0.9, -0.6, 0.4], [-0.6, 0.5, 0.8], [0.4, 0.8, -1.2]])
+J = np.array([[0.5, -0.3, 0.2], [-0.3, 0.2, 0.4], [0.2, 0.4, -0.6]])
 
 
 def states(shape, species):
@@ -75,7 +75,7 @@ def test_pairs_give_the_enumerated_distribution(shape, species):
     v, start = states(shape, species), np.full((60_000, *shape), species, np.int8)
     drawn = pair_sweeps(start, b, j, sweeps=60, seed=2)
     assert abs(chi_squared(drawn, v, pair_log_weight(v, b, j))) < 4
-    assert chi_squared(drawn, v, pair_log_weight(v, b, 0.8 * j)) > 10
+    assert chi_squared(drawn, v, pair_log_weight(v, b, 0.7 * j)) > 10
 
 
 def plain_gibbs(log_weight, v, species, sweeps, rng):
