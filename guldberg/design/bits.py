@@ -1,0 +1,91 @@
+"""Bits held against a flow, Elliott (2022) section 3.2.1: a medium that needs no training, and block codes in it.
+
+Equal autocatalysts X_0 + 2 X_j -> 3 X_j compete for the feed X_0; at each point one of them excludes the others. All
+are equivalent, so that a straight front between two does not drift: four of them are two bits for each block of cells.
+What the fronts do otherwise is a matter of space: a curved one shrinks, in a time of about R^2 / 2D, unless it is
+pinned by a grid that is coarse for it. Only a finer grid tells the two apart; a shorter step does not.
+"""
+
+from __future__ import annotations
+
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from guldberg.design.chemistry import sparse
+from guldberg.design.start import AbstractStart
+from guldberg.drive import AbstractDrive
+from guldberg.space.grid import Grid
+from guldberg.system import ReactionDiffusion
+
+SYMBOLS = 4  # competitors, two bits
+SLOWEST = 0.05  # diffusivity, cells^2 per second: the least that Elliott (2022) A.3 allows
+
+
+def competitors(
+    grid: Grid, drive: AbstractDrive, *, flow: float, threshold: float, others: float = 0.0
+) -> ReactionDiffusion:
+    """X_0 + 2 X_j -> 3 X_j, j = 1 to 4, with k = flow / threshold; a feed of X_0 at 1.
+
+    With a mean flow phi k a competitor holds at (1 + sqrt(1 - 4 phi)) / 2 beside the empty state; `threshold` is phi,
+    below 1/4, where that state ends. All other constants are `others`.
+    """
+    if not 0 < threshold < 0.25:
+        raise ValueError(f"expected a threshold between 0 and 1/4, where the occupied state ends, got {threshold}")
+    k = {((0, j, j), (j, j, j)): flow / threshold for j in range(1, SYMBOLS + 1)}
+    network = sparse(SYMBOLS + 1, k, others=others)
+    return ReactionDiffusion(network, grid, jnp.full(SYMBOLS + 1, SLOWEST), drive)
+
+
+def occupied(threshold: float) -> tuple[float, float]:
+    """(X_0, X_j) where competitor j holds: (1 - xi, xi), xi = (1 + sqrt(1 - 4 phi)) / 2."""
+    xi = 0.5 * (1 + math.sqrt(1 - 4 * threshold))
+    return 1 - xi, xi
+
+
+class Written(AbstractStart):
+    """Two bits in each block of cells: the binary number j of competitor j + 1, which has the block to itself."""
+
+    grid: Grid
+    block: tuple[int, ...] = eqx.field(static=True)  # cells along each axis
+    food: float = eqx.field(static=True)
+    winner: float = eqx.field(static=True)
+
+    @property
+    def bits(self) -> int:
+        """How many the grid holds."""
+        return 2 * math.prod(blocks(self.grid.shape, self.block))
+
+    def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
+        pairs = z.reshape(2, *blocks(self.grid.shape, self.block))
+        number = pairs[0] + 2 * pairs[1]
+        for axis, cells in enumerate(self.block):
+            number = jnp.repeat(number, cells, axis)
+        symbols = jnp.arange(SYMBOLS, dtype=z.dtype).reshape(-1, *(1,) * number.ndim)
+        held = (number[None] == symbols).astype(z.dtype) * self.winner
+        return jnp.concatenate([jnp.full_like(number, self.food)[None], held])
+
+
+class Read(eqx.Module):
+    """Which competitor has most of each block, as logits of the bits: what the best with the bit has more than the
+    best without it."""
+
+    block: tuple[int, ...] = eqx.field(static=True)
+
+    def __call__(self, c: Float[Array, "species *grid"]) -> Float[Array, "bits"]:
+        counts = blocks(c.shape[1:], self.block)
+        split = [n for pair in zip(counts, self.block, strict=True) for n in pair]
+        mean = c[1:].reshape(SYMBOLS, *split).mean(tuple(range(2, 2 * len(counts) + 1, 2)))
+        low = jnp.maximum(mean[1], mean[3]) - jnp.maximum(mean[0], mean[2])
+        high = jnp.maximum(mean[2], mean[3]) - jnp.maximum(mean[0], mean[1])
+        return jnp.stack([low, high]).ravel()
+
+
+def blocks(shape: tuple[int, ...], block: tuple[int, ...]) -> tuple[int, ...]:
+    """How many along each axis. ValueError where the grid is no whole number of blocks."""
+    if len(shape) != len(block) or any(n % b for n, b in zip(shape, block, strict=True)):
+        raise ValueError(f"blocks of {block} cells do not fill a grid of {shape}")
+    return tuple((np.asarray(shape) // np.asarray(block)).tolist())

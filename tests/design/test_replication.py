@@ -1,0 +1,79 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from guldberg.design import replication
+from guldberg.design.chemistry import sparse
+from guldberg.rollout import rollout
+from guldberg.space.grid import Grid
+from guldberg.space.stencil import NinePoint
+
+
+@pytest.fixture
+def fields() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    return random.uniform(0, 1, (3, 6, 8)), random.uniform(0, 1, (3, 6, 8))
+
+
+def test_likeness_is_pearsons_r_pooled_and_within_species(fields):
+    parent, daughter = fields
+    found = replication.likeness(jnp.asarray(parent), jnp.asarray(daughter))
+    means = parent.mean((1, 2), keepdims=True), daughter.mean((1, 2), keepdims=True)
+    within = np.corrcoef((parent - means[0]).ravel(), (daughter - means[1]).ravel())[0, 1]
+    assert np.isclose(found.pooled, np.corrcoef(parent.ravel(), daughter.ravel())[0, 1], rtol=1e-12)
+    assert np.isclose(found.within, within, rtol=1e-12)
+    assert np.allclose(found.contrast, daughter.std((1, 2)) / parent.std((1, 2)), rtol=1e-12)
+
+
+def test_a_flat_daughter_has_a_high_pooled_r_and_none_within():
+    parent = 0.02 * np.random.default_rng(1).standard_normal((2, 9, 9)) + np.array([2.0, 0.1])[:, None, None]
+    flat = np.broadcast_to(np.array([2.0, 0.1])[:, None, None], parent.shape)
+    found = replication.likeness(jnp.asarray(parent), jnp.asarray(flat))
+    assert found.pooled > 0.99 and abs(found.within) < 1e-12 and (found.contrast == 0).all()
+
+
+def test_daughters_are_found_where_a_parent_was_copied_to():
+    before = np.zeros((2, 48, 96))
+    before[:, 20:28, 44:52] = np.random.default_rng(2).uniform(size=(2, 8, 8))
+    after = np.roll(before, -24, 2) + np.roll(before, 24, 2)
+    left, right = replication.TWINS.likeness(jnp.asarray(before), jnp.asarray(after))
+    assert np.isclose(left.within, 1) and np.isclose(right.within, 1)
+    wrong = np.roll(before, -20, 2) + np.roll(before, 20, 2)
+    assert max(a.within for a in replication.TWINS.likeness(jnp.asarray(before), jnp.asarray(wrong))) < 0.9
+
+
+def test_twins_cover_their_grid_and_leave_the_rest_of_a_larger_one():
+    assert not replication.TWINS.outside((48, 96)).any()
+    free = replication.TWINS.moved((24, 48)).outside((96, 192))
+    assert free.sum() == 96 * 192 - 48 * 96 and not free[24:72, 48:144].any()
+
+
+def test_surrounded_keeps_the_middle_and_is_uniform_around_it(fields):
+    background = jnp.asarray([1.0, 2.0, 3.0])
+    large = replication.surrounded(jnp.asarray(fields[0]), background, (12, 16))
+    assert np.allclose(large[:, 3:9, 4:12], fields[0])
+    assert np.allclose(large[:, :3], background[:, None, None]) and np.allclose(
+        large[:, :, 12:], 2 * 0 + background[:, None, None]
+    )
+
+
+def test_slaves_do_not_act_on_the_wave():
+    system = replication.travelling_wave(Grid.periodic((48, 96), stencil=NinePoint()))
+    c0 = replication.seed((48, 96))
+    other = c0.at[2:].set(jax.random.uniform(jax.random.key(0), c0[2:].shape, c0.dtype))
+    a, b = (rollout(system, c, steps=40, dt=0.5).values[0] for c in (c0, other))
+    assert np.array_equal(a[:2], b[:2]) and not np.allclose(a[2:], b[2:])
+
+
+def test_the_wave_of_the_start_travels_as_far_as_the_daughters_lie():
+    """In 300 s from the middle to 24 cells beside it, where uniform decay would have left nothing."""
+    system = replication.travelling_wave(Grid.periodic((48, 96), stencil=NinePoint()))
+    c0 = replication.seed((48, 96))
+    there = rollout(system, c0, steps=300).values[0, 1, 24]
+    assert c0[1, 24, 24] < 1e-3 and there[16:32].max() > 0.3
+
+
+def test_a_reaction_that_the_network_lacks_is_named():
+    with pytest.raises(ValueError, match="not a reaction of this network"):
+        sparse(3, {((1, 0, 0), (0, 0, 0)): 1.0})
