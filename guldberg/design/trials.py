@@ -1,0 +1,155 @@
+"""Runs of a design under a control, and what was seen of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from guldberg import structure
+from guldberg.design import controls
+from guldberg.design.controls import AbstractControl, Subject
+from guldberg.design.criteria import Criteria, criteria
+from guldberg.design.model import Model
+from guldberg.design.result import Designed
+from guldberg.drive import AbstractDrive, AbstractNoisyDrive, FlowReactor
+from guldberg.rollout import rollout
+from guldberg.stepper import AbstractStepper
+from guldberg.system import ReactionDiffusion
+
+LONG = 1000.0  # seconds that a design is followed, at least
+LONGER = 10  # or this many times its horizon
+SAMPLES = 25  # times up to T, and again beyond
+OUTSIDE = 1e-4  # share of all values of all steps that may be negative; more and a run is void
+PER_DRAW = ("fastest", "largest", "outside", "imbalance")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """All runs of one control, at the same times."""
+
+    control: str
+    times: Float[np.ndarray, "times"]  # seconds
+    figures: Mapping[str, Float[np.ndarray, "draws times"]]
+    fastest: Float[np.ndarray, "draws"]  # largest |dc/dt| at any of the times
+    largest: Float[np.ndarray, "draws"]  # largest concentration at any of the times
+    outside: Float[np.ndarray, "draws"]  # share of the values after all steps that were negative or not finite
+    imbalance: Float[np.ndarray, "draws"]  # relative error of the conserved totals; NaN: nothing is conserved
+
+    @property
+    def void(self) -> Bool[np.ndarray, "draws"]:
+        """Runs that blew up: figures that are not finite, or values outside their bounds."""
+        finite = np.all([np.isfinite(x).all(axis=1) for x in self.figures.values()], axis=0)
+        return ~finite | (self.outside > OUTSIDE)
+
+    def valid(self, figure: str) -> Float[np.ndarray, "draws times"]:
+        """The figure in the runs that are not void."""
+        return self.figures[figure][~self.void]
+
+    def at(self, figure: str, time: float) -> Float[np.ndarray, "draws"]:
+        """The figure in the valid runs at the time nearest to `time`."""
+        return self.valid(figure)[:, int(np.argmin(np.abs(self.times - time)))]
+
+
+def times(designed: Designed) -> Float[np.ndarray, "times"]:
+    """When a design is looked at: evenly up to T, then by equal factors to 10 T or 1000 s, and at 10, 32, 100, 320 and
+    1000 s; whole steps of the optimisation."""
+    T, dt = designed.horizon, designed.dt
+    end = max(LONGER * T, LONG)
+    wanted = [*np.linspace(0, T, SAMPLES), *np.geomspace(T, end, SAMPLES), 10, 32, 100, 320, LONG, LONGER * T]
+    return np.unique(np.round(np.array(wanted) / dt)) * dt
+
+
+def run(designed: Designed, control: AbstractControl, seed: int, draw: int) -> Trial:
+    """One draw of a control."""
+    # One key for the same draw of all controls: a design that starts from random bits starts from the same ones.
+    subject = control(designed, jax.random.fold_in(jax.random.key(seed), draw))
+    ts = times(designed)
+    ts = ts[ts <= subject.until * (1 + 1e-9)]
+    saves = np.round(ts / subject.dt).astype(int)
+    last = int(saves[-1])
+    states, outside = _simulated(
+        subject.system, subject.c0, jnp.asarray(saves), subject.noise, last, subject.dt, subject.stepper
+    )
+    figures = _judged(designed, subject, states)
+    still = _still(subject.system)
+    rates = jax.lax.map(lambda c: jnp.abs(still(0.0, c)).max(), states)
+    return Trial(
+        control.name,
+        ts,
+        {name: np.asarray(x, float)[None] for name, x in figures.items()},
+        np.asarray(rates, float).max(keepdims=True),
+        np.asarray(states, float).max(keepdims=True).reshape(1),
+        np.array([float(outside) / (subject.c0.size * max(last, 1))]),
+        np.array([imbalance(subject, ts, np.asarray(states, float))]),
+    )
+
+
+@eqx.filter_jit
+def _simulated(
+    system: ReactionDiffusion, c0: Array, saves: Array, key: Array, steps: int, dt: float, stepper: AbstractStepper
+) -> tuple[Float[Array, "times species *grid"], Array]:
+    seen = rollout(system, c0, steps=steps, dt=dt, stepper=stepper, saves=saves, key=key)
+    return seen.values, seen.out_of_bounds.astype(float).sum()
+
+
+def _still(system: ReactionDiffusion) -> ReactionDiffusion:
+    """Without a drive that fluctuates: |dc/dt| is then that of reactions and diffusion."""
+    noisy = isinstance(system.drive, AbstractNoisyDrive)
+    return eqx.tree_at(lambda s: s.drive, system, None) if noisy else system
+
+
+def _judged(designed: Designed, subject: Subject, states: Array) -> Mapping[str, Float[Array, "times"]]:
+    """The recipe's own judge, of states as it knows them: those of the design's grid, unless it reads the system's."""
+    medium = subject.system
+    if not wanted(designed).per_cell:
+        states = controls.on_own_grid(subject, states, designed.grid.shape)
+        medium = eqx.tree_at(lambda s: s.grid, medium, designed.grid)
+    model = Model(medium, designed.start, designed.decoder)
+    z = jnp.asarray(subject.z)
+    return jax.lax.map(lambda c: designed.recipe.judge(model, z, states[0], c), states)
+
+
+def imbalance(subject: Subject, ts: Float[np.ndarray, "times"], states: Float[np.ndarray, "times ..."]) -> float:
+    """The largest relative error of the totals that reactions conserve: those change by what the flow brings only,
+    W(t) = W(x) + (W(0) - W(x)) exp(-f t). NaN where nothing is conserved or the totals do not follow from that."""
+    laws, flow = (
+        structure.conservation_laws(subject.system.network),
+        _uniform_flow(len(subject.c0), subject.system.drive),
+    )
+    if not len(laws) or flow is None or not controls.closed(subject.system.grid):
+        return math.nan
+    rate, feed = flow
+    fed = laws @ feed
+    totals = states.mean(tuple(range(2, states.ndim))) @ laws.T  # times, laws
+    expected = fed + (totals[0] - fed) * np.exp(-rate * ts)[:, None]
+    return float(np.abs(totals - expected).max() / np.abs(expected).max())
+
+
+def _uniform_flow(species: int, drive: AbstractDrive | None) -> tuple[float, Float[np.ndarray, "species"]] | None:
+    """(f, x) of a flow that is the same everywhere; (0, 0) without any."""
+    if drive is None:
+        return 0.0, np.zeros(species)
+    return (
+        (float(drive.rate), np.asarray(drive.feed, float))
+        if type(drive) is FlowReactor and not drive.rate.ndim
+        else None
+    )
+
+
+def joined(before: Trial, more: Trial) -> Trial:
+    """The draws of both."""
+    arrays = {n: np.concatenate([getattr(before, n), getattr(more, n)]) for n in PER_DRAW}
+    figures = {name: np.concatenate([x, more.figures[name]]) for name, x in before.figures.items()}
+    return dataclasses.replace(before, figures=figures, **arrays)
+
+
+def wanted(designed: Designed) -> Criteria:
+    """What the behaviour of this design must come to."""
+    return criteria(designed.behaviour, tuple(name for name in designed.metrics if name != "time"))

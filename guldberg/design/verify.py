@@ -1,0 +1,145 @@
+"""Trust: a design is run again in every way that could show it to be an artefact; one table, one verdict.
+
+`Verification` is a job like any other: each step is one run of one control, so that it shows progress and resumes.
+Checks read the runs afterwards; a run that blows up is void, and says nothing in favour of the design.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from guldberg.design import controls
+from guldberg.design.checks import (
+    NULL_FROM,
+    AbstractCheck,
+    Balanced,
+    BetterThan,
+    Finding,
+    Gentle,
+    Lasting,
+    Same,
+    Shown,
+    Tolerant,
+    WithinBounds,
+    judged_until,
+)
+from guldberg.design.controls import AbstractControl, AsDesigned, FinerGrid, FinerSteps
+from guldberg.design.result import Designed
+from guldberg.design.trials import Trial, joined, run, wanted
+from guldberg.learn.fit import Metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """The runs so far; the last trial may lack draws."""
+
+    seed: int
+    trials: tuple[Trial, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Whether all checks passed, each of them, and the runs they read."""
+
+    trials: Mapping[str, Trial]
+    checks: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """A verdict without checks is none."""
+        return bool(self.checks) and all(check.passed for check in self.checks)
+
+
+def look(designed: Designed) -> tuple[AbstractControl, ...]:
+    """The design and the nulls: what every result shows, also one that is not verified."""
+    draws = 16 if designed.recipe.used else 1
+    nulls = (controls.OnlyDiffusion(draws=draws),) if designed.target is not None else ()
+    return (AsDesigned(draws=draws), *nulls, controls.NoReactions(draws=draws))
+
+
+def standard(designed: Designed) -> tuple[AbstractControl, ...]:
+    """All that `guldberg verify` runs."""
+    draws, until = (16 if designed.recipe.used else 1), judged_until(designed)
+    noise = [
+        controls.NoisyStart(0.05, until),
+        controls.NoisyStart(0.1, until),
+        controls.NoisyConstants(0.01, until),
+        controls.NoisyDrive(0.5, until),
+    ]
+    free = [controls.FreeSpace(until, draws=draws)] if wanted(designed).spreads else []
+    return (
+        *look(designed),
+        controls.StepsOfOptimisation(draws=draws),
+        FinerSteps(10, until, draws=draws),
+        FinerGrid(until, draws=draws),
+        *free,
+        *noise,
+        controls.InitialParameters(draws=draws),
+        controls.RandomStart(),
+        controls.RandomStart(True),
+        controls.RandomParameters(),
+    )
+
+
+def checks(designed: Designed) -> list[AbstractCheck]:
+    """All that apply to this behaviour, in the order of a reader's questions."""
+    until = judged_until(designed)
+    names = [control.name for control in standard(designed)]
+    accurate = [name for name in names if name.startswith(("steps", "grid", "free"))]
+    noisy = [name for name in names if name.startswith("noise")]
+    nulls = [name for name in ("diffusion only", "reactions off") if name in names]
+    ablated = ["initial parameters", "random parameters"]
+    if wanted(designed).start_matters:
+        ablated += ["random start", "random start, each species alike"]
+    return [
+        Shown(),
+        Lasting(),
+        *(BetterThan(name, from_=NULL_FROM) for name in nulls),
+        *(Same(name, until) for name in accurate),
+        *(Tolerant(name) for name in noisy),
+        *(BetterThan(name) for name in ablated),
+        Gentle(),
+        WithinBounds(),
+        Balanced(),
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """The job: `learn.fit.run(Verification(designed, standard(designed)))` gives a `Verdict`."""
+
+    designed: Designed
+    controls: tuple[AbstractControl, ...]
+    state_types = (State, Trial)
+
+    def init(self, seed: int = 0) -> State:
+        """No runs yet."""
+        return State(seed)
+
+    def step(self, state: State) -> tuple[State, Metrics]:
+        """One run."""
+        index, draw = self._next(state)
+        trial = run(self.designed, self.controls[index], state.seed, draw)
+        trials = (*state.trials, trial) if draw == 0 else (*state.trials[:-1], joined(state.trials[-1], trial))
+        total, done = sum(c.draws for c in self.controls), sum(len(t.fastest) for t in trials)
+        name = next(iter(trial.figures))
+        metrics: Metrics = {"stage": trial.control, "progress": done / total, name: float(trial.figures[name][0, -1])}
+        return State(state.seed, trials), metrics
+
+    def done(self, state: State) -> bool:
+        """Whether every control has all its draws."""
+        return self._next(state)[0] == len(self.controls)
+
+    def result(self, state: State) -> Verdict:
+        """The findings of all checks whose runs are there."""
+        trials = {trial.control: trial for trial in state.trials}
+        found = [check(self.designed, trials) for check in checks(self.designed)]
+        return Verdict(trials, tuple(finding for findings in found for finding in findings))
+
+    def _next(self, state: State) -> tuple[int, int]:
+        """Which control is to be run next, and which draw of it."""
+        if not state.trials:
+            return 0, 0
+        index, drawn = len(state.trials) - 1, len(state.trials[-1].fastest)
+        return (index, drawn) if drawn < self.controls[index].draws else (index + 1, 0)
