@@ -78,7 +78,7 @@ class Design:
         z = recipe.z(jax.random.fold_in(jax.random.key(state.seed), 0))
         c0, dt, stepper = eqx.filter_jit(best.start)(z), recipe.evaluation_dt, recipe.evaluation_stepper
         ts = measure.times(stage.horizon, dt)
-        states = measure.follow(best.medium, c0, ts, dt=dt, stepper=stepper)
+        states = measure.follow(best.medium, c0, ts, dt=dt, stepper=stepper, key=jax.random.key(state.seed))
         return Designed(
             recipe=recipe,
             behaviour=recipe.behaviour,
@@ -221,7 +221,7 @@ def _chunk_of(recipe: Recipe, seed: int, index: int) -> Callable[[descent.Carry,
         model = parameters.resolve(eqx.combine(best, still))
         z = recipe.z(jax.random.fold_in(jax.random.key(seed), 0))
         c0 = model.start(z)
-        seen = rollout(model.medium, c0, steps=stage.steps, dt=stage.dt, stepper=stage.stepper)
+        seen = rollout(model.medium, c0, steps=stage.steps, dt=stage.dt, stepper=stage.stepper, key=root)
         return recipe.judge(model, z, c0, seen.values[-1])
 
     compiled = jax.jit(loop)

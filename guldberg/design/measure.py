@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from guldberg.design.model import Model
 from guldberg.design.result import Picture
@@ -27,13 +27,19 @@ def times(horizon: float, dt: float) -> tuple[float, ...]:
     return tuple(dt * n for n in sorted({round(t / dt) for t in wanted}))
 
 
+@eqx.filter_jit
 def follow(
-    system: ReactionDiffusion, c0: State, ts: Sequence[float], *, dt: float, stepper: AbstractStepper
+    system: ReactionDiffusion,
+    c0: State,
+    ts: tuple[float, ...],
+    *,
+    dt: float,
+    stepper: AbstractStepper,
+    key: Key[Array, ""],
 ) -> Float[Array, "times species *grid"]:
-    """The states at `ts`, which are whole numbers of steps of `dt`."""
+    """The states at `ts`, which are whole numbers of steps of `dt`; `key` is for a drive that is noisy."""
     saves = [round(t / dt) for t in ts]
-    run = eqx.filter_jit(lambda s, c: rollout(s, c, steps=max(saves), dt=dt, stepper=stepper, saves=jnp.asarray(saves)))
-    return run(system, c0).values
+    return rollout(system, c0, steps=max(saves), dt=dt, stepper=stepper, saves=jnp.asarray(saves), key=key).values
 
 
 def metrics(

@@ -23,7 +23,7 @@ def objective(recipe: Recipe, stage: Stage) -> Terms:
     """
 
     def sample(model: Model, saves: Array, share: Array, key: Key[Array, ""]) -> Float[Array, "terms"]:
-        of_z, of_disturbance = jax.random.split(key)
+        of_z, of_disturbance, of_drive = jax.random.split(key, 3)
         z = recipe.z(of_z)
         system, c0 = model.medium, model.start(z)
         if stage.disturb is not None:
@@ -36,6 +36,8 @@ def objective(recipe: Recipe, stage: Stage) -> Terms:
             stepper=stage.stepper,
             saves=saves,
             limit=stage.loss.limit,
+            entropy=stage.loss.entropy,
+            key=of_drive,
         )
         return stage.loss.terms(Seen(system, seen, seen.values, z, model.decoder))
 
