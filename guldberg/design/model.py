@@ -35,6 +35,11 @@ class ConsistentRates(AbstractParameter):
     rates: Consistent
 
     @property
+    def species(self) -> tuple[str, ...]:
+        """Names, which are not learned."""
+        return self.rates.species
+
+    @property
     def value(self) -> ReactionNetwork:
         return resolve(self.rates).network()
 
