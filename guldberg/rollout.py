@@ -144,10 +144,11 @@ def _at(system: ReactionDiffusion, noise: Float[Array, "species *grid"] | None) 
 
 
 def _checked(saves: ArrayLike, steps: int) -> Int[Array, "saves"]:
-    saves = jnp.asarray(saves)
-    if not isinstance(saves, Tracer) and not ((saves >= 0) & (saves <= steps)).all():
-        raise ValueError(f"saves are numbers of steps from 0 to {steps}, got {saves}")
-    return saves
+    if not isinstance(saves, Tracer):
+        saves = np.asarray(saves)
+        if not ((saves >= 0) & (saves <= steps)).all():
+            raise ValueError(f"saves are numbers of steps from 0 to {steps}, got {saves}")
+    return jnp.asarray(saves)
 
 
 def _slots(saves: Int[Array, "saves"], steps: int) -> tuple[Int[Array, "times"], Int[Array, "saves"]]:
