@@ -80,6 +80,7 @@ class Same(AbstractCheck):
 
     control: str = eqx.field(static=True)
     until: float = eqx.field(static=True)
+    steps: bool = eqx.field(static=True)  # whether it is the steps that are finer, and not the place
 
     def __call__(self, designed: Designed, trials: Mapping[str, Trial]) -> list[Finding]:
         if self.control not in trials:
@@ -89,8 +90,9 @@ class Same(AbstractCheck):
             seen = trial.times <= self.until
             a, b = (x.figures[name].mean(axis=0)[: len(trial.times)][seen] for x in (trial, reference))
             change = math.inf if trial.void.any() else max(map(kept.moved, a.tolist(), b.tolist()))
+            limit = kept.steps if self.steps else kept.place
             meaning = f"largest {'relative ' if kept.relative else ''}change of the {name} at any time"
-            found.append(_at_most(f"{self.control}: {name}", change, kept.change, meaning))
+            found.append(_at_most(f"{self.control}: {name}", change, limit, meaning))
         return found
 
 

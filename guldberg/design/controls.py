@@ -164,36 +164,40 @@ class RandomStart(AbstractControl):
     """X_0 replaced by white noise, truncated at 0: normal with the mean and sd of all species together (Elliott D.4),
     or of each species by itself."""
 
-    per_species: bool = eqx.field(static=True, default=False)
+    until: float = eqx.field(static=True, default=np.inf)
+    per_species: bool = eqx.field(static=True, default=False, kw_only=True)
     draws: int = eqx.field(static=True, default=RANDOMIZATIONS, kw_only=True)
 
     @property
     def name(self) -> str:
-        return "random start, each species alike" if self.per_species else "random start"
+        return "random start by species" if self.per_species else "random start"
 
     def __call__(self, designed: Designed, key: Key[Array, ""]) -> Subject:
         subject = as_designed(designed, key)
         axes = tuple(range(1, subject.c0.ndim)) if self.per_species else None
         mean, sd = subject.c0.mean(axes, keepdims=True), subject.c0.std(axes, keepdims=True)
         noise = jax.random.normal(_own(key), subject.c0.shape, subject.c0.dtype)
-        return dataclasses.replace(subject, c0=jnp.maximum(mean + sd * noise, 0))
+        return dataclasses.replace(subject, c0=jnp.maximum(mean + sd * noise, 0), until=self.until)
 
 
 class InitialParameters(AbstractControl):
     """The learned X_0 under the parameters that the optimisation began with, Elliott (2022) D.4."""
+
+    until: float = eqx.field(static=True, default=np.inf)
 
     @property
     def name(self) -> str:
         return "initial parameters"
 
     def __call__(self, designed: Designed, key: Key[Array, ""]) -> Subject:
-        return dataclasses.replace(as_designed(designed, key), system=designed.initial)
+        return dataclasses.replace(as_designed(designed, key), system=designed.initial, until=self.until)
 
 
 class RandomParameters(AbstractControl):
     """Normal constants, diffusivities and feeds with the mean and sd of the learned ones, truncated at 0 and to stable
     diffusivities; f uniform in 0 to .08. Elliott (2022) D.4 and its code."""
 
+    until: float = eqx.field(static=True, default=np.inf)
     draws: int = eqx.field(static=True, default=RANDOMIZATIONS, kw_only=True)
 
     @property
@@ -213,7 +217,7 @@ class RandomParameters(AbstractControl):
             flow = jax.random.uniform(keys[2], (), D.dtype, maxval=FLOWS)
             new = (jnp.broadcast_to(flow, system.drive.rate.shape), jnp.maximum(_alike(system.drive.feed, keys[3]), 0))
             system = eqx.tree_at(lambda s: (s.drive.rate, s.drive.feed), system, new)
-        return dataclasses.replace(subject, system=system)
+        return dataclasses.replace(subject, system=system, until=self.until)
 
 
 class NoisyStart(AbstractControl):

@@ -9,15 +9,16 @@ from collections.abc import Mapping
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """One figure: what it must come to at T, and how much of it may change where only the accuracy does."""
+    """One figure: what it must come to at T, and how much it may change where only the accuracy does."""
 
-    change: float  # in the figure's own unit, or as a share of it
+    steps: float  # by finer steps; in the figure's own unit, or as a share of it
+    place: float  # by a finer grid or a larger place, where X_0 is interpolated or surrounded
     relative: bool = False
     least: float | None = None  # at T
     factor: float | None = None  # at T, at most this many times more or less than 1
 
     def moved(self, value: float, reference: float) -> float:
-        """By how much `value` differs from the reference, as `change` counts it."""
+        """By how much `value` differs from the reference, as `steps` and `place` count it."""
         gap = abs(value - reference)
         return gap / max(abs(reference), 1e-12) if self.relative else gap
 
@@ -36,22 +37,23 @@ class Criteria:
 
 BEHAVIOURS = {
     "pattern": Criteria(
-        {"correlation": Kept(0.02, least=0.85), "contrast": Kept(0.05, relative=True, factor=1.25)}, fades=0.15
+        {"correlation": Kept(0.02, 0.05, least=0.85), "contrast": Kept(0.05, 0.1, relative=True, factor=1.25)},
+        fades=0.15,
     ),
     "replication": Criteria(
-        {"within": Kept(0.03, least=0.9), "contrast": Kept(0.1, relative=True, factor=1.25)}, spreads=True
+        {"within": Kept(0.03, 0.05, least=0.9), "contrast": Kept(0.1, 0.15, relative=True, factor=1.25)}, spreads=True
     ),
     "dissipation": Criteria(
-        {"diffusion": Kept(0.1, relative=True, least=0.01)},
+        {"diffusion": Kept(0.1, 0.1, relative=True, least=0.01)},
         fades=0.1,
         tolerates=0.1,
         start_matters=False,
         per_cell=True,
     ),
-    "bits": Criteria({"words": Kept(0.05, least=0.95)}, fades=0.05),
+    "bits": Criteria({"words": Kept(0.05, 0.05, least=0.95)}, fades=0.05),
 }
 
 
 def criteria(behaviour: str, figures: tuple[str, ...]) -> Criteria:
     """Of a behaviour by name; of one of a user's own: no figure may change by more than a tenth."""
-    return BEHAVIOURS.get(behaviour, Criteria({name: Kept(0.1, relative=True) for name in figures}))
+    return BEHAVIOURS.get(behaviour, Criteria({name: Kept(0.1, 0.1, relative=True) for name in figures}))

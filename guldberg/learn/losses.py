@@ -186,9 +186,10 @@ def rmsd(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array, "
 
 
 def decorrelation(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array, ""]:
-    """1 - r, Pearson's; blind to contrast: 0 for a ghost of the picture as for the picture."""
+    """1 - r, Pearson's; blind to contrast: 0 for a ghost of the picture as for the picture. 1 where a field is flat."""
     a, b = a - a.mean(), b - b.mean()
-    return 1 - (a * b).sum() / _root((a * a).sum() * (b * b).sum())
+    size = _root((a * a).sum() * (b * b).sum())
+    return 1 - (a * b).sum() / jnp.where(size > 0, size, 1)
 
 
 def contrast(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array, ""]:
