@@ -1,0 +1,31 @@
+"""The job reduce, as a run needs it: from the options of a spec and its input files to a job, and its results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from guldberg.app.reduce import lattices, report, results
+from guldberg.app.reduce.spec import plan
+from guldberg.app.runs import Kind
+from guldberg.learn import fit
+from guldberg.reduce.box import BoxReduction
+from guldberg.reduce.plan import BoxPlan
+
+
+def reduction(options: Mapping[str, Any], inputs: Sequence[Path]) -> fit.Job[Any, Any]:
+    """The job of `guldberg reduce`. InputError where the spec cannot be followed."""
+    asked = plan(options, inputs)
+    assert isinstance(asked, BoxPlan)
+    lattices.rules(asked.lattice)  # what cannot happen on a lattice is told before anything is written
+    species, size = asked.lattice.network.species, asked.lattice.size
+    energies = {
+        "pairs of neighbours": lattices.PairChains(species, size),
+        "hidden units, eq. (44)": lattices.HiddenChains(species, size, full=False),
+        "hidden units, all weights": lattices.HiddenChains(species, size, full=True),
+    }
+    return BoxReduction(asked, lattices.BoxLattices(asked.lattice), energies)
+
+
+KIND = Kind(reduction, results.write, report.page, results.summary)

@@ -1,0 +1,107 @@
+"""`report.html` of a reduction: one page that needs nothing else, neither scripts nor any outside address."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Any
+
+from markupsafe import Markup
+
+from guldberg.app.pages import PAGES, Picture
+from guldberg.app.reduce import plot, words
+from guldberg.app.spec import Spec
+from guldberg.app.style import svg
+from guldberg.reduce.result import BoxReduced, ChainReduced, Reduced, Row
+from guldberg.text import format
+
+CHAIN = {
+    "errors": "Errors of every closure on simulations that nothing was learned from. Below the dotted lines nothing "
+    "can be: the best distribution of this kind at each step by itself, and the noise of the simulations.",
+    "training": "Simulations that were learned from: mean counts, one line for each start.",
+    "functions": "The learned change of each parameter in one step, on planes through the middle of the trained "
+    "region, with trajectories of held-out starts (dots: where they begin).",
+    "held": "Held-out starts: simulated (wide, grey) and by the learned closure (dashed).",
+    "neighbours": "Neighbouring pairs of the held-out starts over their parameters; large dots at the start, smaller "
+    "ones at steps 10 and 50.",
+    "beyond": "Starts outside the region that was learned from.",
+}
+BOX = {
+    "errors": "Errors by step on simulations that nothing was learned from.",
+    "ladder": "Every closure on the fresh starts. Blue: learned; orange: means alone; light blue: the best energy of "
+    "its kind at each step.",
+    "fresh": "Means of fresh starts: simulated (wide, grey) and by the learned closure.",
+    "snapshots": "One simulation in space.",
+    "moments": "One simulation, and the means of many.",
+    "parameters": "The means, the biases that independent sites would need for them, and the biases learned.",
+    "slopes": "What was learned of the one start: the change of each parameter along its trajectory. Beside the "
+    "trajectory there is nothing to be learned from it.",
+    "correlations": "Means and neighbouring pairs of the one start: simulated (wide, grey) and by each roll-out.",
+    "hidden": "A state drawn from the learned distribution, and how active its hidden units are.",
+}
+STEPS = (1, 10, 20, 30, 40, 50, 60, 80, 100, 200)
+
+
+def page(found: Reduced, spec: Spec, seconds: float) -> str:
+    """The page of a reduction. What comes from files is escaped; only our own drawings are markup."""
+    chain = isinstance(found, ChainReduced)
+    times = next(iter(found.errors.values())).shape[1]
+    steps = [step for step in STEPS if step < times]
+    return PAGES.get_template("reduce_chain.html" if chain else "reduce_box.html").render(
+        found=found,
+        spec=spec,
+        seconds=seconds,
+        version=importlib.metadata.version("guldberg"),
+        network=format(found.plan.lattice.network),
+        equations=found.plan.lattice.network.equations(),
+        steps=steps,
+        tables=_tables(found, steps),
+        names=words.NAMES,
+        pictures=_pictures(found, CHAIN if chain else BOX),
+        **({} if chain else _rows(found)),
+    )
+
+
+def _tables(found: Reduced, steps: list[int]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """For each order of moments, a row of errors for each closure."""
+    return [
+        (
+            words.ORDERS[order],
+            [
+                (words.NAMES[who], [f"{table[order, step]:.3g}" for step in steps])
+                for who, table in found.errors.items()
+                if order < len(table)
+            ],
+        )
+        for order in range(max(map(len, found.errors.values())))
+    ]
+
+
+def _rows(found: BoxReduced) -> dict[str, Any]:
+    species = found.plan.lattice.network.species
+    pairs = [a + b for a, b in words.pair_names(species)]
+    return {
+        "columns": [*species, *pairs],
+        "single": [(row, _cells(row, len(pairs))) for row in found.single],
+        "many": [(row, _cells(row, len(pairs))) for row in found.many],
+    }
+
+
+def _cells(row: Row, pairs: int) -> list[str]:
+    known = [] if row.pairs is None else row.pairs
+    return [*(f"{x:.1f}" for x in row.means), *(f"{x:.1f}" for x in known), *[""] * (pairs - len(known))]
+
+
+def _pictures(found: Reduced, captions: dict[str, str]) -> dict[str, Picture]:
+    return {
+        name: Picture(Markup(svg(getattr(plot, name)(found), name)), text)
+        for name, text in captions.items()
+        if _known(found, name)
+    }
+
+
+def _known(found: Reduced, name: str) -> bool:
+    """Whether there is anything to draw: an unfinished run has less."""
+    if isinstance(found, ChainReduced):
+        return name != "beyond" or found.beyond is not None
+    needs = {"ladder": bool(found.many), "fresh": "fresh" in found.pictures, "hidden": len(found.single) > 1}
+    return needs.get(name, True)
