@@ -63,3 +63,10 @@ def resembles(picture: Picture) -> Judge:
         }
 
     return judge
+
+
+def reads(model: Model, z: Float[Array, "bits"], before: State, after: State) -> dict[str, Float[Array, ""]]:
+    """The share of bits that the model's decoder reads rightly, and whether all are right."""
+    assert model.decoder is not None, "there is no decoder to read with"
+    right = (model.decoder(after) > 0) == (z > 0.5)
+    return {"bits": right.mean(dtype=after.dtype), "words": right.all().astype(after.dtype)}

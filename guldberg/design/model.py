@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from guldberg.design.chemistry import Consistent
 from guldberg.design.start import AbstractStart
+from guldberg.drive import FlowReactor, NoisyFlow
 from guldberg.learn.parameters import AbstractParameter, Bounded, project, resolve
 from guldberg.network import ReactionNetwork
 from guldberg.system import ReactionDiffusion
@@ -62,9 +63,16 @@ def learnable(
     return eqx.tree_at(_places, system, new)
 
 
+def flow(system: ReactionDiffusion) -> FlowReactor | NoisyFlow:
+    """Its drive. ValueError where that is no flow of one rate and a feed."""
+    if not isinstance(system.drive, FlowReactor | NoisyFlow):
+        raise ValueError(f"expected a system in a flow reactor, got {type(system.drive).__name__}")
+    return system.drive
+
+
 def _places(system: Any) -> tuple[Any, ...]:
     """Where the learned quantities of a dense network in a flow reactor stand."""
-    network, drive = system.network, system.drive
+    network, drive = system.network, flow(system)
     return network.forward.k, network.reverse.k, system.diffusivity, drive.rate, drive.feed
 
 

@@ -34,7 +34,7 @@ def objective(recipe: Recipe, stage: Stage) -> Terms:
             steps=stage.steps,
             dt=stage.dt,
             stepper=stage.stepper,
-            saves=saves,
+            saves=saves if saves.size else None,
             limit=stage.loss.limit,
             entropy=stage.loss.entropy,
             key=of_drive,

@@ -25,7 +25,7 @@ def asked(spec: str, picture: Path | None, updates: int | None) -> tuple[dict[st
     """The options a run keeps, and its input files. `spec` is a preset by name, or a file in TOML: `preset` and
     `updates`, a table [target] with `picture` and `species`, and a table [options] of what the preset takes. What was
     typed goes before what the file says."""
-    options = {"preset": spec} if spec in PRESETS else _read(Path(spec))
+    options: dict[str, Any] = {"preset": spec} if spec in PRESETS else _read(Path(spec))
     if updates is not None:
         options["updates"] = updates
     named = options.get("target", {}).pop("picture", None)
