@@ -9,16 +9,21 @@ pinned by a grid that is coarse for it. Only a finer grid tells the two apart; a
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Key
 
 from guldberg.design.chemistry import sparse
 from guldberg.design.start import AbstractStart
 from guldberg.drive import AbstractDrive
+from guldberg.rollout import rollout
 from guldberg.space.grid import Grid
+from guldberg.stepper import AbstractStepper, Euler
 from guldberg.system import ReactionDiffusion
 
 SYMBOLS = 4  # competitors, two bits
@@ -89,3 +94,47 @@ def blocks(shape: tuple[int, ...], block: tuple[int, ...]) -> tuple[int, ...]:
     if len(shape) != len(block) or any(n % b for n, b in zip(shape, block, strict=True)):
         raise ValueError(f"blocks of {block} cells do not fill a grid of {shape}")
     return tuple((np.asarray(shape) // np.asarray(block)).tolist())
+
+
+class Recall(NamedTuple):
+    """What was read of each word at each time, and how the runs went: one that blew up is void, not wrong."""
+
+    right: Bool[Array, "words times bits"]
+    fastest: Float[Array, "words"]  # the largest step of any cell, over its length, at the times looked at
+    lost: Float[Array, "words"]  # how many values a step left negative or not finite
+
+
+def recall(
+    system: ReactionDiffusion,
+    start: AbstractStart,
+    decoder: Callable[[Float[Array, "species *grid"]], Float[Array, "bits"]],
+    z: Float[Array, "words bits"],
+    *,
+    ts: Sequence[float],
+    key: Key[Array, ""],
+    dt: float = 1.0,
+    stepper: AbstractStepper = Euler(),
+) -> Recall:
+    """Each word written, left alone with the noise of the drive, and read at `ts`, whole numbers of steps of `dt`."""
+    saves = tuple(round(t / dt) for t in ts)
+    return _recall(system, start, decoder, z, jax.random.split(key, len(z)), saves, dt, stepper)
+
+
+@eqx.filter_jit
+def _recall(
+    system: ReactionDiffusion,
+    start: AbstractStart,
+    decoder: Callable[[Float[Array, "species *grid"]], Float[Array, "bits"]],
+    z: Float[Array, "words bits"],
+    keys: Key[Array, "words"],
+    saves: tuple[int, ...],
+    dt: float,
+    stepper: AbstractStepper,
+) -> Recall:
+    def one(word: tuple[Float[Array, "bits"], Key[Array, ""]]) -> Recall:
+        z, key = word
+        ran = rollout(system, start(z), steps=max(saves), dt=dt, stepper=stepper, saves=saves, key=key)
+        right = jax.vmap(lambda c: (decoder(c) > 0) == (z > 0.5))(ran.values)
+        return Recall(right, ran.excess.max(), ran.out_of_bounds.sum().astype(ran.excess.dtype))
+
+    return jax.lax.map(one, (z, keys))
