@@ -69,15 +69,19 @@ class CubicElements(AbstractLinearFamily):
         return jnp.any((theta < self.low) | (theta > high))
 
     def roughness(self) -> Float[np.ndarray, "dofs dofs"]:
-        """Exact: products of the one-dimensional integrals of Hermite cubics and their derivatives."""
         d = len(self.counts)
+        bends = [[(axis == i) + (axis == j) for axis in range(d)] for i, j in itertools.product(range(d), repeat=2)]
+        return self._integral(bends)
+
+    def mass(self) -> Float[np.ndarray, "dofs dofs"]:
+        return self._integral([[0] * len(self.counts)])
+
+    def _integral(self, orders: list[list[int]]) -> Float[np.ndarray, "dofs dofs"]:
+        """Exact: products of the one-dimensional integrals of Hermite cubics and their derivatives."""
         parts = [_integrals(n, h) for n, h in zip(self.counts, self.cell, strict=True)]
-        total = np.zeros((np.prod([2 * (n + 1) for n in self.counts]),) * 2)
-        for i, j in itertools.product(range(d), repeat=2):
-            orders = [(axis == i) + (axis == j) for axis in range(d)]
-            total += functools.reduce(np.kron, [parts[axis][order] for axis, order in enumerate(orders)])
-        order = self._interleaved()
-        return total[np.ix_(order, order)]
+        total = sum(functools.reduce(np.kron, [p[o] for p, o in zip(parts, each, strict=True)]) for each in orders)
+        place = self._interleaved()
+        return np.asarray(total)[np.ix_(place, place)]
 
     def _interleaved(self) -> Int[np.ndarray, "dofs"]:
         """Where each dof stands in the Kronecker order, (vertex, derivative) of one axis after the other."""

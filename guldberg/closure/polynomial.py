@@ -45,21 +45,26 @@ class Polynomial(AbstractLinearFamily):
         return jnp.any(jnp.abs(theta - self.centre) > (1 + REACH) * self.half)
 
     def roughness(self) -> Float[np.ndarray, "dofs dofs"]:
+        d = len(self.half)
+        return self._integral(
+            [[(a == i) + (a == j) for a in range(d)] for i, j in itertools.product(range(d), repeat=2)]
+        )
+
+    def mass(self) -> Float[np.ndarray, "dofs dofs"]:
+        return self._integral([[0] * len(self.half)])
+
+    def _integral(self, orders: list[list[int]]) -> Float[np.ndarray, "dofs dofs"]:
         """By Gauss-Legendre quadrature, exact for these degrees."""
-        d, n = len(self.half), self.degree + 1
+        n = self.degree + 1
         nodes, weights = np.polynomial.legendre.leggauss(n)
-        chebyshev = np.polynomial.chebyshev
-        tables = [
-            np.stack([chebyshev.chebval(nodes, chebyshev.chebder(np.eye(n)[k], m)) for k in range(n)]) for m in range(3)
-        ]
-        parts = [table * np.sqrt(weights / 2) for table in tables]
-        powers = _powers(d, self.degree)
+        chebval, chebder = np.polynomial.chebyshev.chebval, np.polynomial.chebyshev.chebder
+        tables = [chebval(nodes, chebder(np.eye(n), m)) * np.sqrt(weights / 2) for m in range(3)]
+        powers = _powers(len(self.half), self.degree)
         total = np.zeros((len(powers), len(powers)))
-        for i, j in itertools.product(range(d), repeat=2):
-            orders = [(axis == i) + (axis == j) for axis in range(d)]
-            gram = np.ones((len(powers), len(powers)))
-            for axis, order in enumerate(orders):
-                one = parts[order] @ parts[order].T / self.half[axis] ** (2 * order)
+        for each in orders:
+            gram = np.ones_like(total)
+            for axis, order in enumerate(each):
+                one = tables[order] @ tables[order].T / self.half[axis] ** (2 * order)
                 gram *= one[np.ix_(powers[:, axis], powers[:, axis])]
             total += gram
         return total

@@ -44,9 +44,13 @@ class AbstractLinearFamily(AbstractRightHandSide):
     def roughness(self) -> Float[np.ndarray, "dofs dofs"]:
         """R with u^T R u = mean over the domain of sum_ij (d^2 F / d theta_i d theta_j)^2."""
 
+    @abc.abstractmethod
+    def mass(self) -> Float[np.ndarray, "dofs dofs"]:
+        """M with u^T M u = mean over the domain of F^2."""
+
     def __call__(self, theta: Float[Array, "k"]) -> Float[Array, "k"]:
         indices, values = self.rows(theta)
-        return values @ self.coefficients[indices]
+        return values @ jnp.asarray(self.coefficients)[indices]
 
     def having(self, coefficients: Float[Array, "dofs k"]) -> Self:
         """The same functions with other coefficients."""
