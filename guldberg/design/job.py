@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from guldberg.design import measure
 from guldberg.design.model import Model
@@ -74,7 +74,8 @@ class Design:
             raise ValueError("no update has been made yet")
         recipe, index = self.recipe, min(state.stage, len(self.recipe.stages) - 1)
         carry, skeleton, stage = self._carry(state), self.skeleton(state.seed, index), recipe.stages[index]
-        best = parameters.resolve(_whole(carry.best, skeleton))
+        whole = _whole(carry.best, skeleton)
+        best = parameters.resolve(whole if recipe.leave is None else recipe.leave(whole))
         z = recipe.z(jax.random.fold_in(jax.random.key(state.seed), 0))
         c0, dt, stepper = eqx.filter_jit(best.start)(z), recipe.evaluation_dt, recipe.evaluation_stepper
         ts = measure.times(stage.horizon, dt)
@@ -208,6 +209,7 @@ def _chunk_of(recipe: Recipe, seed: int, index: int) -> Callable[[descent.Carry,
             key = jax.random.fold_in(root, carry.update)
             own = lambda model, key: wanted(model, share, key)  # noqa: E731
             after, terms = descent.update(stage.descent, own, still, stage.updates, carry, key)
+            after = _renewed(stage, still, after, key)
             place = i * POINTS // count
             counted = after.refused == 0
             sums = sums.at[place].add(jnp.where(counted, terms.astype(jnp.float32), 0))
@@ -226,6 +228,19 @@ def _chunk_of(recipe: Recipe, seed: int, index: int) -> Callable[[descent.Carry,
 
     compiled = jax.jit(loop)
     return lambda carry, count: compiled(carry, jnp.asarray(count, jnp.int32))
+
+
+def _renewed(stage: Stage, still: Any, carry: descent.Carry, key: Key[Array, ""]) -> descent.Carry:
+    if stage.renew is None:
+        return carry
+    renew = stage.renew
+
+    def change(moving: Any) -> Any:
+        model = renew.change(eqx.combine(moving, still), jax.random.fold_in(key, 1))
+        return eqx.filter(model, parameters.learned(model))
+
+    due = carry.update % renew.every == 0
+    return carry._replace(model=jax.lax.cond(due, change, lambda moving: moving, carry.model))
 
 
 def _whole(moving: Any, skeleton: Model) -> Model:

@@ -23,6 +23,14 @@ Disturb = Callable[
 
 
 @dataclasses.dataclass(frozen=True)
+class Renew:
+    """What happens to the model every so many updates beside learning, as a pool of states that moves on."""
+
+    change: Callable[[Model, Key[Array, ""]], Model]
+    every: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Stage:
     """One optimisation, from where the one before ended. A curriculum is a row of stages whose T grows."""
 
@@ -35,6 +43,7 @@ class Stage:
     batch: int = 1  # samples of z per update
     disturb: Disturb | None = None
     enter: Callable[[Model], Model] | None = None  # what changes at its beginning, as the grid does
+    renew: Renew | None = None
 
     @property
     def steps(self) -> int:
@@ -52,6 +61,7 @@ class Recipe:
     judge: Judge  # what is told of the state at a time
     bits: int = 0  # the length of z; 0: one initial state
     used: int = 0  # how many of them are drawn; the others are 0
+    leave: Callable[[Model], Model] | None = None  # what changes at the end, as where the result starts from
     target: Picture | None = None
     evaluation_dt: float = 0.1
     evaluation_stepper: AbstractStepper = Euler()

@@ -1,0 +1,217 @@
+"""Dissipation, Elliott (2022) section 3.1: steep, steady gradients that a flow keeps up.
+
+Three facts decide what is reached. The entropy production of diffusion scales with the unit of concentration (so
+feeds run to whatever cap there is: here concentrations above `CAP` are punished, and it is quoted per molecule as
+well). At unit spacing it is largest for filaments one cell wide, which no refinement of dt shows to be of the grid's
+making. And exp(-sigma) is flat where sigma is large; its logarithm is not. Where sigma is to be that of the medium and
+not of the grid, the medium alone is learned, from states it has long been in itself: `resolved`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from guldberg import thermo
+from guldberg.design.chemistry import Reaction, sparse
+from guldberg.design.disturb import Rough
+from guldberg.design.model import Model, consistent, learnable
+from guldberg.design.recipe import Recipe, Renew, Stage
+from guldberg.design.start import AbstractStart, Direct
+from guldberg.drive import FlowReactor
+from guldberg.learn.descent import Descent, Rates
+from guldberg.learn.losses import (
+    FROM_START_TO_END,
+    AbstractLoss,
+    Ceiling,
+    Dissipation,
+    Seen,
+    Steps,
+    Sum,
+    Unsteadiness,
+    logarithmic,
+)
+from guldberg.learn.parameters import resolve
+from guldberg.rollout import rollout
+from guldberg.space.boundary import along
+from guldberg.space.filter import gaussian
+from guldberg.space.grid import Grid
+from guldberg.space.stencil import NinePoint
+from guldberg.system import ReactionDiffusion
+
+CAP = 9.0  # concentration
+T = 64.0  # seconds, as in Elliott's Figure 3
+BITS = 3
+POOL = 2**BITS  # states
+OLD = 1500.0  # seconds that a state of the pool lives, on average
+DEAD = 0.02  # k_B per cell: below it there is no pattern any more
+ENERGY = (4.0, 0.0, -4.0, -4.0, -4.0)  # mu / RT to start with: the feed X0 is rich, what it decays to is poor
+
+
+def dissipation(*, shape: tuple[int, int] = (64, 64), updates: tuple[int, int] = (5800, 7000)) -> Recipe:
+    """The largest entropy production of diffusion that is steady, with rates that one free energy for each species
+    allows: first a smoothed initial state, then any."""
+    loss = _steep() + 100 * Steps(0.05) + 20 * Ceiling(CAP, when=FROM_START_TO_END)
+    stages = (
+        Stage(T, updates[0], loss, _descent()),
+        Stage(T, updates[1], loss, _descent(), enter=unsmoothed),
+    )
+
+    def build(key: Key[Array, ""]) -> Model:
+        system, X = labyrinth(Grid.periodic(shape, stencil=NinePoint()), key=key)
+        medium = consistent(learnable(system, relative=0.01), jnp.asarray(ENERGY), relative=0.01)
+        return Model(medium, Direct.near(X, system.grid, smooth=True))
+
+    return Recipe("dissipation", build, stages, judge)
+
+
+def resolved(*, shape: tuple[int, int] = (64, 64), updates: tuple[int, int] = (4000, 4000)) -> Recipe:
+    """Entropy production that is the medium's and not the grid's: gradients are kept to what the grid resolves, and
+    only the medium is learned, from a pool of states that it has itself been making from random ones."""
+    grid = Grid.periodic(shape, stencil=NinePoint())
+    anywhere = Scattered(jnp.asarray([4.5, 1.0, 0.6, 0.05, 0.05]), jnp.asarray([1.5, 1.0, 0.05, 0.02, 0.02]), grid)
+    loss = _steep() + 100 * Steps(0.05) + 10 * Ceiling(CAP) + 30 * Unresolved(0.88)
+    renew = Renew(functools.partial(moved_on, anywhere=anywhere, seconds=T, dt=0.5), every=POOL)
+    rates = Rates({"medium": 3e-3}, warmup=20, cosine=True, floor=0.05)
+    stages = tuple(
+        Stage(T, n, loss, Descent(rates, clip_all=1.0), dt=0.5, disturb=Rough(constants=rough), renew=renew)
+        for n, rough in zip(updates, (0.01, 0.02), strict=True)
+    )
+
+    def build(key: Key[Array, ""]) -> Model:
+        system, _ = labyrinth(grid, key=key, pace=0.6, settled=0.0)
+        keys = jax.random.split(key, POOL)
+        return Model(learnable(system, relative=0.01), Pool(jax.vmap(anywhere.draw)(keys)))
+
+    def leave(model: Model) -> Model:
+        return Model(model.medium, anywhere, model.decoder)
+
+    return Recipe("dissipation", build, stages, judge, bits=16, used=16, leave=leave)
+
+
+class Unresolved(AbstractLoss):
+    """x^2 + x / 5 with x = max(0, least - resolution): 1 for what the grid resolves, 0 for filaments one cell wide."""
+
+    least: float = eqx.field(static=True)
+
+    def __call__(self, seen: Seen) -> Float[Array, ""]:
+        system, X = seen.system, seen.states[-1]
+        lack = jnp.maximum(self.least - resolution(system, X), 0)
+        return lack**2 + lack / 5
+
+
+def resolution(system: ReactionDiffusion, X: Float[Array, "species *grid"]) -> Float[Array, ""]:
+    """Entropy production of diffusion with gradients over two cells, to that with gradients over one."""
+    D = system.diffusivity
+    squares = (system.grid.gradient(X, D) ** 2).sum(0)
+    wide = (along(D, X) * squares / (X + thermo.STABILISER)).sum(0).mean()
+    return wide / thermo.diffusion_by_gradient(system, X).mean()
+
+
+class Scattered(AbstractStart):
+    """Smooth random fields, of which z is the seed: a design that starts from these owes nothing to where it starts."""
+
+    mean: Float[Array, "species"]
+    sd: Float[Array, "species"]
+    grid: Grid
+
+    def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
+        return self.draw(jax.random.key((z.astype(jnp.int32) * 2 ** jnp.arange(len(z))).sum()))
+
+    def draw(self, key: Key[Array, ""]) -> Float[Array, "species *grid"]:
+        """mean + sd noise at every cell, smooth over two cells, not below 0."""
+        noise = gaussian(jax.random.normal(key, (len(self.mean), *self.grid.shape)), self.grid, sigma=2.0, radius=6)
+        noise = noise / noise.std(tuple(range(1, noise.ndim)), keepdims=True)
+        X = along(self.mean, noise) + along(self.sd, noise) * noise
+        return jnp.maximum(X, 0).astype(jnp.float32)
+
+
+class Pool(AbstractStart):
+    """States that others left: the first bits of z tell which. Nothing of it is learned."""
+
+    states: Float[Array, "states species *grid"]
+
+    def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
+        place = (z[:BITS].astype(jnp.int32) * 2 ** jnp.arange(BITS)).sum()
+        return jax.lax.stop_gradient(self.states[place])
+
+
+def moved_on(model: Model, key: Key[Array, ""], *, anywhere: Scattered, seconds: float, dt: float) -> Model:
+    """Each state of the pool as the present medium leaves it `seconds` later, a little disturbed; now and then, and
+    where nothing dissipates any more, a new random one instead."""
+    assert isinstance(model.start, Pool)
+    medium = resolve(model.medium)
+
+    def one(X: Float[Array, "species *grid"], key: Key[Array, ""]) -> Float[Array, "species *grid"]:
+        of_noise, of_end, of_new = jax.random.split(key, 3)
+        after = rollout(medium, X, steps=round(seconds / dt), dt=dt).values[-1]
+        alive = thermo.diffusion_by_gradient(medium, after).mean() > DEAD
+        after = jnp.clip(after + 0.02 * jax.random.normal(of_noise, X.shape, X.dtype), 0, CAP + 0.9)
+        kept = alive & (jax.random.uniform(of_end) > seconds / OLD)
+        return jnp.where(kept, after, anywhere.draw(of_new))
+
+    states = jax.lax.map(lambda at: one(*at), (model.start.states, jax.random.split(key, POOL)))
+    return Model(model.medium, Pool(states), model.decoder)
+
+
+def _steep() -> Sum:
+    """-ln sigma and its variance over time, Elliott (2022) eqs. (9) and (10) with ln for exp."""
+    sigma = Dissipation(g=logarithmic)
+    return sigma + Unsteadiness(sigma)
+
+
+def _descent() -> Descent:
+    rates = Rates({"start": 2e-2, "medium": 3e-3}, warmup=20, cosine=True, floor=0.05)
+    return Descent(rates, clip_all=1.0, jump=2.0)
+
+
+def unsmoothed(model: Model) -> Model:
+    """The same initial state, each cell of which is now learned on its own."""
+    return Model(model.medium, Direct.near(model.start(jnp.zeros(0)), model.medium.grid), model.decoder)
+
+
+def labyrinth(
+    grid: Grid,
+    *,
+    key: Key[Array, ""],
+    feed: float = 0.05,
+    decay: float = 0.062,
+    pace: float = 2.0,
+    level: float = 6.0,
+    settled: float = 400.0,
+) -> tuple[ReactionDiffusion, Float[Array, "5 *grid"]]:
+    """Gray-Scott, X0 + 2 X1 -> 3 X1 and X1 -> X2, and what it makes of random spots within `settled` seconds, a
+    labyrinth; two more species that nothing makes yet. `level` is the unit of concentration, `pace` that of rate."""
+    k: dict[Reaction, float] = {((0, 1, 1), (1, 1, 1)): pace / level**2, ((1,), (2,)): decay * pace}
+    drive = FlowReactor(feed * pace, jnp.asarray([level, 0.0, 0.0, 0.0, 0.0]))
+    system = ReactionDiffusion(sparse(5, k), grid, jnp.asarray([0.2, 0.1, 0.1, 0.1, 0.1]), drive)
+    spot = spots(grid, key=key)
+    X = level * jnp.stack([1 - 0.5 * spot, 0.3 * spot, *[jnp.full(grid.shape, x, jnp.float32) for x in (0.1, 0, 0)]])
+    return system, rollout(system, X.astype(jnp.float32), steps=round(settled / 0.1), dt=0.1).values[-1]
+
+
+def spots(grid: Grid, *, key: Key[Array, ""]) -> Float[Array, "*grid"]:
+    """1 in random spots a few cells wide, 0 elsewhere: where smoothed noise exceeds its standard deviation."""
+    noise = gaussian(jax.random.normal(key, (1, *grid.shape), jnp.float32), grid, sigma=2.0, radius=6)[0]
+    return (noise > noise.std()).astype(jnp.float32)
+
+
+def judge(
+    model: Model, z: Float[Array, "bits"], before: Float[Array, "..."], X: Float[Array, "species *grid"]
+) -> Mapping[str, Float[Array, ""]]:
+    """Entropy production of diffusion per cell in k_B: by Elliott's eq. (19), of the links of the grid exactly, and
+    the latter per unit of concentration; the fastest change of any concentration; the highest one."""
+    links = thermo.diffusion(model.medium, X).mean()
+    return {
+        "sigma": thermo.diffusion_by_gradient(model.medium, X).mean(),
+        "sigma_links": links,
+        "sigma_per_molecule": links / X.sum(0).mean(),
+        "resolution": resolution(model.medium, X),
+        "fastest": jnp.abs(model.medium(0.0, X)).max(),
+        "highest": X.max(),
+    }
