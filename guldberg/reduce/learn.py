@@ -142,7 +142,8 @@ def excess(
 ) -> Float[np.ndarray, "chosen times"]:
     """Relative entropy of the truth to the rollout, less that to the static fits: what the closure costs, in nats per
     lattice. A perfect one is left with the noise of the moments, k / (2 lattices) on average."""
-    crossed = eqx.filter_jit(cross_entropy)(lesson.ensemble, rhs, lesson.truth.of(starts))
+    truth = lesson.truth.of(starts)  # closed over: its times are numbers, not to be traced
+    crossed = eqx.filter_jit(lambda rhs: cross_entropy(lesson.ensemble, rhs, truth))(rhs)
     return np.nan_to_num(np.asarray(crossed), nan=np.inf) - lesson.entropy[starts]
 
 

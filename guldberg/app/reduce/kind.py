@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from guldberg.app.reduce import lattices, report, results
+from guldberg.app.reduce import lattices, moments, report, results
 from guldberg.app.reduce.spec import plan
 from guldberg.app.runs import Kind
 from guldberg.learn import fit
 from guldberg.reduce.box import BoxReduction
-from guldberg.reduce.plan import BoxPlan
+from guldberg.reduce.job import ChainReduction
+from guldberg.reduce.plan import ChainPlan
 
 
 def reduction(options: Mapping[str, Any], inputs: Sequence[Path]) -> fit.Job[Any, Any]:
     """The job of `guldberg reduce`. InputError where the spec cannot be followed."""
     asked = plan(options, inputs)
-    assert isinstance(asked, BoxPlan)
     lattices.rules(asked.lattice)  # what cannot happen on a lattice is told before anything is written
+    if isinstance(asked, ChainPlan):
+        brought = moments.brought(inputs, asked)
+        return ChainReduction(moments.fitting(asked, brought), lattices.ChainLattices(asked.lattice), brought)
     species, size = asked.lattice.network.species, asked.lattice.size
     energies = {
         "pairs of neighbours": lattices.PairChains(species, size),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from guldberg.app.pages import PAGES, Picture
@@ -57,8 +58,26 @@ def page(found: Reduced, spec: Spec, seconds: float) -> str:
         tables=_tables(found, steps),
         names=words.NAMES,
         pictures=_pictures(found, CHAIN if chain else BOX),
-        **({} if chain else _rows(found)),
+        **(_story(found, steps) if isinstance(found, ChainReduced) else _rows(found)),
     )
+
+
+def _story(found: ChainReduced, steps: list[int]) -> dict[str, Any]:
+    """What the closure costs, what it saves, and where it is the best."""
+    spent, simulated = words.training(found), found.plan.lattices * found.per_lattice
+    shown = {who: table[:, steps] for who, table in found.errors.items() if who not in ("static_floor", "noise")}
+    others = [table for who, table in shown.items() if who != "learned"]
+    beyond = found.beyond
+    return {
+        "training": spent,
+        "speedup": simulated / found.per_start,
+        "pays": spent / max(simulated - found.per_start, 1e-12),
+        "best": int((shown["learned"] < np.min(others, axis=0)).sum()) if others else None,
+        "cells": shown["learned"].size,
+        "outside": [] if beyond is None else list(
+            zip(words.ORDERS, np.sqrt((beyond.error**2).mean(axis=0)).tolist(), strict=True)
+        ),
+    }  # fmt: skip
 
 
 def _tables(found: Reduced, steps: list[int]) -> list[tuple[str, list[tuple[str, list[str]]]]]:

@@ -18,8 +18,6 @@ from guldberg.text import format
 
 UNIT = "counts per 1000 sites"
 ORDERS = ("1", "2", "3", "4")
-SIMULATING = ("simulate", "single", "many", "fresh")  # stages that are simulation, not training
-JUDGING = ("judge", "phases", "outside")
 SHOWN = (10, 20, 30, 40, 50, 60, 80, 100, 200)
 ABSENT = {
     "projection": "the closure that follows from the reactions alone needs exact moments: those of a chain",
@@ -47,22 +45,12 @@ def as_json(found: Reduced, spec: Spec, seconds: float) -> dict[str, Any]:
     table = {
         "interactions": list(found.interactions),
         "moments": {"steps": list(range(times)), "unit": UNIT, "rmse": rmse},
-        "seconds_training": round(training(found), 3),
-        "seconds_simulation": round(simulation(found), 3),
+        "seconds_training": round(words.training(found), 3),
+        "seconds_simulation": round(words.simulation(found), 3),
         "seconds_by_stage": {stage: round(s, 3) for stage, s in found.seconds.items()},
     }
     more = _chain(found) if isinstance(found, ChainReduced) else _box(found)
     return facts.as_json(spec, seconds, [*found.warnings, *_nulls(found)], table | more)
-
-
-def training(found: Reduced) -> float:
-    """Seconds of fitting and learning, without simulations and without judging."""
-    return sum(s for stage, s in found.seconds.items() if stage not in SIMULATING + JUDGING)
-
-
-def simulation(found: Reduced) -> float:
-    """Seconds of simulating what was learned from and what was judged by."""
-    return sum(s for stage, s in found.seconds.items() if stage in SIMULATING)
 
 
 def _nulls(found: Reduced) -> Iterator[str]:
@@ -156,6 +144,6 @@ def summary(found: Reduced) -> str:
         for who, errors in found.errors.items():
             if order < len(errors):
                 lines.append(f"    {words.NAMES[who]:34s}" + "".join(f"{errors[order, s]:9.3g}" for s in steps))
-    told = [f"Training {training(found):.1f} s, simulation {simulation(found):.1f} s"]
+    told = [f"Training {words.training(found):.1f} s, simulation {words.simulation(found):.1f} s"]
     notes = [f"  {warning}" for warning in found.warnings]
     return "\n".join([*lines, "", *told, *(["", "Warnings:", *notes] if notes else [])])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from guldberg.reduce.result import Reduced
+
 NAMES = {
     "learned": "learned closure",
     "projection": "from the reactions alone",
@@ -15,7 +17,20 @@ NAMES = {
 }
 ORDERS = ("particles", "neighbouring pairs", "three in a row", "four in a row")
 
+SIMULATING = ("simulate", "single", "many", "fresh")  # stages that are simulation, not training
+JUDGING = ("judge", "phases", "outside")
+
 
 def pair_names(species: Sequence[str]) -> list[tuple[str, str]]:
     """Like pairs first: AA, BB, CC, AB, AC, BC."""
     return [(a, a) for a in species] + list(itertools.combinations(species, 2))
+
+
+def training(found: Reduced) -> float:
+    """Seconds of fitting and learning, without simulations and without judging."""
+    return sum(s for stage, s in found.seconds.items() if stage not in SIMULATING + JUDGING)
+
+
+def simulation(found: Reduced) -> float:
+    """Seconds of simulating what was learned from and what was judged by."""
+    return sum(s for stage, s in found.seconds.items() if stage in SIMULATING)

@@ -1,0 +1,349 @@
+"""Job 3 on a chain of one species: from simulated lattices to a learned ODE of (b, J, K), eqs. (37), (38).
+
+simulate -> static fits -> what the rules alone say -> penalty by cross-validation -> least squares -> refinement
+through the whole rollout -> every closure on held-out simulations -> starts outside the trained region.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+from scipy.spatial import KDTree
+
+from guldberg.closure.chain import Chain
+from guldberg.closure.events import processes
+from guldberg.closure.fem import CubicElements
+from guldberg.closure.graphical import TRIPLETS
+from guldberg.closure.regression import Solved
+from guldberg.learn.fit import Metrics
+from guldberg.reduce import learn
+from guldberg.reduce.learn import Lesson, ReducedModel
+from guldberg.reduce.plan import ChainPlan
+from guldberg.reduce.result import Beyond, ChainReduced, Errors, Slice
+
+STAGES = ("simulate", "static", "prior", "choose", "refine", "judge", "outside")
+WORDS = {
+    "simulate": "simulating lattices",
+    "static": "static fits",
+    "prior": "what the rules alone say",
+    "choose": "cross-validation",
+    "refine": "refinement through the rollout",
+    "judge": "every closure on held-out simulations",
+    "outside": "starts outside the trained region",
+    "done": "done",
+}
+K = len(TRIPLETS.names)
+BATCH = 10  # held-out starts simulated in a step
+ITERATIONS, ROUNDS = 10, 3  # of the refinement: in a step, and steps
+WIDER = 1.6  # the cube of the starts outside, in widths of the trained one
+RESOLUTION = 48  # of a plane through the right-hand sides
+NEAR = 0.5  # of a static fit: what counts as the trained region there
+
+Moments = Float[np.ndarray, "starts times 4"]
+Made = TypeVar("Made")
+
+
+class Simulator(Protocol):
+    """Mean counts of 1, 2, 3, 4 particles in a row on chains drawn from (b, J, K); handed in."""
+
+    def __call__(self, starts: Float[np.ndarray, "starts 3"], *, lattices: int, steps: int, seed: int) -> Moments: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class ChainState:
+    """Where the job stands."""
+
+    seed: int
+    stage: str = "simulate"
+    unit: int = 0  # of the stage
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)  # by stage; all else follows from the seed
+    starts: Float[np.ndarray, "starts k"] | None = None
+    training: Moments | None = None
+    held_starts: Float[np.ndarray, "held k"] | None = None
+    held: Moments | None = None
+    noise: Moments | None = None  # of `held`: half the difference of two halves
+    fits: Float[np.ndarray, "starts times k"] | None = None
+    prior: Float[np.ndarray, "dofs k"] | None = None
+    penalties: tuple[tuple[float, int, float], ...] = ()  # (penalty, fold, excess entropy)
+    coefficients: Float[np.ndarray, "dofs k"] | None = None
+    modelled: dict[str, Moments] = dataclasses.field(default_factory=dict)
+    thetas: Float[np.ndarray, "held times k"] | None = None  # of the learned closure
+    left: Bool[np.ndarray, "held times"] | None = None  # where it was outside
+    per_start: float = np.nan  # seconds
+    beyond: Beyond | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ChainReduction:
+    """The job: `learn.fit.run(ChainReduction(...), seed)` gives a `ChainReduced`.
+
+    `brought` are moments of starts that a user has, in place of simulations; the last of them are held out.
+    """
+
+    plan: ChainPlan
+    simulate: Simulator
+    brought: Moments | None = None
+    memory: dict[tuple[str, int], Any] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    state_types = (ChainState, Beyond)
+
+    def init(self, seed: int) -> ChainState:
+        """Nothing simulated yet."""
+        return ChainState(seed)
+
+    def step(self, state: ChainState) -> tuple[ChainState, Metrics]:
+        """The next unit of work of the stage."""
+        began = time.monotonic()
+        after = getattr(self, f"_{state.stage}")(state)
+        spent = {**state.seconds, state.stage: state.seconds.get(state.stage, 0.0) + time.monotonic() - began}
+        unit, stage = state.unit + 1, state.stage
+        while stage != "done" and unit >= self._units(stage):
+            stage, unit = (*STAGES, "done")[STAGES.index(stage) + 1], 0
+        after = dataclasses.replace(after, stage=stage, unit=unit, seconds=spent)
+        return after, {"stage": WORDS[state.stage], "progress": self._progress(after)}
+
+    def done(self, state: ChainState) -> bool:
+        """Whether the State is final."""
+        return state.stage == "done"
+
+    def result(self, state: ChainState) -> ChainReduced:
+        """The closure and its errors; ValueError before it was judged."""
+        if state.thetas is None or state.held is None or state.fits is None or state.training is None:
+            raise ValueError("no closure has been judged yet")
+        return ChainReduced(
+            self.plan,
+            TRIPLETS.names,
+            self._errors(state),
+            state.training,
+            state.held,
+            state.modelled["learned"],
+            state.thetas,
+            state.fits,
+            self._slices(state),
+            tuple((f"{penalty:g}", error) for penalty, error in _by_penalty(state.penalties).items()),
+            state.beyond,
+            state.seconds,
+            state.per_start,
+            state.seconds.get("simulate", np.nan) / self._simulated,
+            tuple(self._warnings(state)),
+        )
+
+    # stages
+
+    def _simulate(self, state: ChainState) -> ChainState:
+        plan = self.plan
+        if self.brought is not None:
+            training, held = self.brought[: -plan.held_out], self.brought[-plan.held_out :]
+            return dataclasses.replace(state, training=training, held=held)
+        if state.unit == 0:
+            starts = self._drawn(plan.starts, state.seed, 0)
+            moments = self.simulate(starts, lattices=plan.lattices, steps=plan.steps, seed=self._seed(state))
+            held = self._drawn(plan.held_out, state.seed, 1)
+            return dataclasses.replace(state, starts=starts, training=moments, held_starts=held)
+        assert state.held_starts is not None
+        some = state.held_starts[BATCH * (state.unit - 1) : BATCH * state.unit]
+        ask = {"lattices": plan.truth // 2, "steps": plan.steps}
+        first, second = (self.simulate(some, **ask, seed=self._seed(state) + i) for i in (0, 1))
+        return dataclasses.replace(
+            state, held=_grown(state.held, (first + second) / 2), noise=_grown(state.noise, (first - second) / 2)
+        )
+
+    def _static(self, state: ChainState) -> ChainState:
+        assert state.training is not None
+        guess = np.zeros((len(state.training), K)) if state.starts is None else state.starts
+        fits = learn.static_fits(self.chain, jnp.asarray(state.training[..., :K]), jnp.asarray(guess))
+        thetas = np.asarray(fits.thetas)
+        return dataclasses.replace(state, fits=thetas, starts=thetas[:, 0] if state.starts is None else state.starts)
+
+    def _prior(self, state: ChainState) -> ChainState:
+        assert state.fits is not None
+        if self.brought is not None:
+            return dataclasses.replace(state, prior=np.asarray(learn.nothing(state.fits).coefficients))
+        lattice = self.plan.lattice
+        rules = processes(lattice.network, hop=lattice.hop, dt=lattice.dt)
+        return dataclasses.replace(
+            state, prior=np.asarray(learn.from_rules(self.chain, rules, state.fits).coefficients)
+        )
+
+    def _choose(self, state: ChainState) -> ChainState:
+        penalty, fold = self._folds[state.unit]
+        error = learn.held_out(self._lesson(state), penalty, fold)
+        return dataclasses.replace(state, penalties=(*state.penalties, (penalty, fold, error)))
+
+    def _refine(self, state: ChainState) -> ChainState:
+        lesson, penalty = self._lesson(state), _best(state.penalties)
+        warm = self._once("warm", state.seed, lambda: learn.warm_start(lesson, penalty))
+        u = warm.coefficients if state.coefficients is None else state.coefficients
+        refined = learn.refine(lesson, Solved(u, warm.factors), penalty, iterations=ITERATIONS)
+        return dataclasses.replace(state, coefficients=refined.coefficients)
+
+    def _judge(self, state: ChainState) -> ChainState:
+        model, starts = self._model(state), self._held_starts(state)
+        thetas, moments, left = _followed(model, jnp.asarray(starts), self.plan.steps)
+        began = time.perf_counter()
+        jax.block_until_ready(_followed(model, jnp.asarray(starts), self.plan.steps))
+        spent = (time.perf_counter() - began) / len(starts)
+        modelled = {**state.modelled, "learned": np.asarray(moments), "static_floor": self._floor(state, model)}
+        return dataclasses.replace(
+            state, thetas=np.asarray(thetas), left=np.asarray(left), modelled=modelled, per_start=spent
+        )
+
+    def _outside(self, state: ChainState) -> ChainState:
+        plan = self.plan
+        starts = self._around(plan.outside, state.seed)
+        truth = self.simulate(starts, lattices=plan.lattices, steps=plan.steps, seed=self._seed(state))
+        _, moments, left = _followed(self._model(state), jnp.asarray(starts), plan.steps)
+        error = np.sqrt(((np.asarray(moments) - truth) ** 2).mean(axis=1)) * 1000 / plan.lattice.sites
+        return dataclasses.replace(state, beyond=Beyond(starts, error, np.array(jnp.any(left, axis=1))))
+
+    # what a stage works on
+
+    @property
+    def chain(self) -> Chain:
+        """The distribution: exact moments by transfer matrices."""
+        lattice = self.plan.lattice
+        return Chain(TRIPLETS, lattice.sites, periodic=lattice.periodic)
+
+    @property
+    def _folds(self) -> list[tuple[float, int]]:
+        return [(penalty, fold) for penalty in learn.PENALTIES for fold in range(learn.FOLDS)]
+
+    @property
+    def _simulated(self) -> int:
+        """Lattices, of training and held-out starts."""
+        plan = self.plan
+        return plan.starts * plan.lattices + plan.held_out * plan.truth
+
+    def _lesson(self, state: ChainState) -> Lesson:
+        assert state.training is not None and state.starts is not None and state.fits is not None
+        training, starts, fits = state.training, state.starts, state.fits
+        return self._once(
+            "lesson", state.seed, lambda: Lesson.of(self.chain, self._elements(state), starts, training[..., :K], fits)
+        )
+
+    def _elements(self, state: ChainState) -> CubicElements:
+        assert state.fits is not None and state.prior is not None
+        return learn.nothing(state.fits).having(jnp.asarray(state.prior))
+
+    def _model(self, state: ChainState) -> ReducedModel:
+        assert state.coefficients is not None
+        return ReducedModel(self.chain, self._elements(state).having(jnp.asarray(state.coefficients)))
+
+    def _once(self, name: str, seed: int, make: Callable[[], Made]) -> Made:
+        """What follows from the seed alone, and takes seconds to make."""
+        if (name, seed) not in self.memory:
+            self.memory[name, seed] = make()
+        return self.memory[name, seed]
+
+    def _held_starts(self, state: ChainState) -> Float[np.ndarray, "held k"]:
+        if state.held_starts is not None:
+            return state.held_starts
+        assert state.held is not None
+        first = jnp.asarray(state.held[:, :1, :K])
+        return np.asarray(learn.static_fits(self.chain, first, jnp.zeros((len(first), K))).thetas)[:, 0]
+
+    def _floor(self, state: ChainState, model: ReducedModel) -> Moments:
+        """Of the best (b, J, K) at each step by itself."""
+        assert state.held is not None
+        guess = jnp.asarray(self._held_starts(state))
+        fits = learn.static_fits(self.chain, jnp.asarray(state.held[..., :K]), guess)
+        return np.asarray(model.moments(fits.thetas))
+
+    def _drawn(self, count: int, *words: int) -> Float[np.ndarray, "starts k"]:
+        plan = self.plan
+        return np.random.default_rng(words).uniform(plan.low, plan.high, (count, K))
+
+    def _around(self, count: int, seed: int) -> Float[np.ndarray, "starts k"]:
+        """Starts in a wider cube, those within the trained one left out."""
+        plan = self.plan
+        middle, half = (plan.low + plan.high) / 2, (plan.high - plan.low) / 2
+        points = np.random.default_rng([seed, 2]).uniform(-WIDER, WIDER, (100 * (count + 1), K))
+        return middle + half * points[(np.abs(points) > 1).any(axis=1)][:count]
+
+    def _seed(self, state: ChainState) -> int:
+        words = np.random.SeedSequence([state.seed, STAGES.index(state.stage), state.unit]).generate_state(2)
+        return int(words[0]) << 24 | int(words[1]) >> 8
+
+    def _units(self, stage: str) -> int:
+        own = self.brought is None
+        return {
+            "simulate": 1 + (-(-self.plan.held_out // BATCH) if own else 0), "static": 1, "prior": 1,
+            "choose": len(self._folds), "refine": ROUNDS, "judge": 1, "outside": int(own and self.plan.outside > 0),
+        }[stage]  # fmt: skip
+
+    def _progress(self, state: ChainState) -> float:
+        if state.stage == "done":
+            return 1.0
+        before = sum(map(self._units, STAGES[: STAGES.index(state.stage)])) + state.unit
+        return before / sum(map(self._units, STAGES))
+
+    # what comes out
+
+    def _errors(self, state: ChainState) -> Errors:
+        assert state.held is not None
+        ways = {who: moments - state.held for who, moments in state.modelled.items()}
+        if state.noise is not None:
+            ways["noise"] = state.noise
+        scale = 1000 / self.plan.lattice.sites
+        return {who: np.sqrt((miss**2).mean(axis=0)).T * scale for who, miss in ways.items()}
+
+    def _slices(self, state: ChainState) -> tuple[Slice, ...]:
+        """Planes through the middle of the static fits."""
+        assert state.fits is not None
+        points, elements = state.fits.reshape(-1, K), self._model(state).rhs
+        low, high, middle = points.min(axis=0), points.max(axis=0), np.median(points, axis=0)
+        near, planes = KDTree(points), []
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            x, y = (np.linspace(low[a], high[a], RESOLUTION) for a in (i, j))
+            grid = np.broadcast_to(middle, (RESOLUTION, RESOLUTION, K)).copy()
+            grid[..., i], grid[..., j] = x[None], y[:, None]
+            values = np.asarray(eqx.filter_jit(jax.vmap(jax.vmap(elements)))(jnp.asarray(grid)))
+            far = near.query(grid)[0] > NEAR
+            values = np.where(far[..., None], np.nan, values)
+            planes.append(Slice((TRIPLETS.names[i], TRIPLETS.names[j]), x, y, np.moveaxis(values, -1, 0)))
+        return tuple(planes)
+
+    def _warnings(self, state: ChainState) -> list[str]:
+        said = []
+        if state.left is not None and state.left.any():
+            count, first = int(state.left.any(axis=1).sum()), int(np.flatnonzero(state.left.any(axis=0))[0])
+            said.append(
+                f"{count} of {len(state.left)} held-out starts leave the region that the closure was learned in, "
+                f"the first at step {first}: what it says of them from there on is a guess."
+            )
+        if state.beyond is not None and not state.beyond.warned.all():
+            silent = int((~state.beyond.warned).sum())
+            said.append(f"{silent} of {len(state.beyond.warned)} starts outside the trained cube got no warning.")
+        return said
+
+
+@eqx.filter_jit
+def _followed(
+    model: ReducedModel, starts: Float[Array, "starts k"], steps: int
+) -> tuple[Float[Array, "starts times k"], Float[Array, "starts times 4"], Bool[Array, "starts times"]]:
+    thetas = jax.vmap(lambda theta: model.simulate(theta, steps))(starts)
+    return thetas, model.moments(thetas), jax.vmap(model.outside)(thetas)
+
+
+def _grown(before: Moments | None, more: Moments) -> Moments:
+    return more if before is None else np.concatenate([before, more])
+
+
+def _by_penalty(tried: tuple[tuple[float, int, float], ...]) -> dict[float, float]:
+    """The mean excess entropy over the folds."""
+    return {
+        penalty: float(np.mean([error for p, _, error in tried if p == penalty]))
+        for penalty in dict.fromkeys(p for p, _, _ in tried)
+    }
+
+
+def _best(tried: tuple[tuple[float, int, float], ...]) -> float:
+    errors = _by_penalty(tried)
+    return min(errors, key=lambda penalty: errors[penalty])
