@@ -42,6 +42,15 @@ def test_scores_reactions_and_failures_are_told_when_known():
     assert progress.facts({"stage": "a", "progress": 0.0, "score": math.inf, "failed": 0}) == []
 
 
+def test_what_descends_tells_its_loss_its_figures_and_its_speed(clock):
+    lines = []
+    with Progress(lines.append, live=False) as show:
+        for stage, updates in ("a", 0), ("b", 100):
+            show({"stage": stage, "progress": 0.1, "loss": 0.25, "correlation": 0.9, "updates": updates, "rejected": 0})
+            clock[0] += 4
+    assert lines[0].endswith("loss 0.25  r 0.900") and lines[1].endswith("25 updates/s")
+
+
 def test_a_terminal_gets_one_live_line_with_names_as_they_are(monkeypatch, capsys):
     for name, value in {"FORCE_COLOR": "1", "COLUMNS": "120", "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
