@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Sequence
 from functools import reduce
 from operator import add, mul
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +22,15 @@ from guldberg.network import ReactionNetwork
 
 Monomial = tuple[int, ...]  # the molecules one by one: (0, 1, 1) is c_0 c_1^2
 Term = tuple[float, int, Monomial]  # factor, which rate constant, monomial
+
+
+class Exchange(NamedTuple):
+    """dc_j/dt = made_j - sum_i rates_ji c_i, where what is not there is 0: rates_ii is what consumes i, per molecule of
+    it, and -rates_ji how much of that becomes j. No term changes its sign where c is not negative, as a reaction that
+    consumes a species has it as a reactant; what keeps the number of molecules has columns that sum to 0."""
+
+    rates: dict[tuple[int, int], Float[Array, "*grid"]]  # (into, from), per time
+    made: dict[int, Float[Array, "*grid"]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,22 +77,36 @@ class MassAction:
         ]
         return jnp.stack([reduce(add, terms) if terms else jnp.zeros_like(c[0]) for terms in made])
 
-    def gain_and_loss(
-        self, k: Float[Array, "constants"], c: Float[Array, "species *grid"]
-    ) -> tuple[Float[Array, "species *grid"], Float[Array, "species *grid"]]:
-        """(P, L) of dc/dt = P - L c: what makes each species, and what consumes it, per molecule of it. Neither is
-        negative where c is not: a reaction that consumes a species has it as a reactant."""
-        x, gains, losses = list(c), [], []
-        for s in range(self.species):
-            terms = [(float(change[s]), r, self.reactants[r]) for r, change in enumerate(self.changes)]
-            gains.append(polynomial([term for term in terms if term[0] > 0], k, x))
-            losses.append(polynomial([(-n, r, without(m, s)) for n, r, m in terms if n < 0], k, x))
-        return jnp.stack(gains), jnp.stack(losses)
+    def exchange(self, k: Float[Array, "constants"], c: Float[Array, "species *grid"]) -> Exchange:
+        """The same production, told apart by what it is made from."""
+        x, rates, made = list(c), {}, {}
+        for change, group in self._by_change().items():
+            consumed, produced = ({s: abs(n) for s, n in enumerate(change) if sign * n > 0} for sign in (-1, 1))
+            share = min(1.0, sum(consumed.values()) / max(1, sum(produced.values())))  # more out than in: from nowhere
+            for i, n in consumed.items():
+                rate = polynomial([(float(n), r, without(self.reactants[r], i)) for r in group], k, x)
+                _note(rates, (i, i), rate)
+                for j, m in produced.items():
+                    _note(rates, (j, i), -rate * (share * m / sum(consumed.values())))
+            for j, m in produced.items() if share < 1 else ():
+                _note(made, j, polynomial([((1 - share) * m, r, self.reactants[r]) for r in group], k, x))
+        return Exchange(rates, made)
+
+    def _by_change(self) -> dict[tuple[int, ...], list[int]]:
+        """The rate constants of the reactions with each net change."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for r, change in enumerate(self.changes):
+            groups.setdefault(change, []).append(r)
+        return {change: group for change, group in groups.items() if any(change)}
 
     def fluxes(self, k: Float[Array, "constants"], c: Float[Array, "species *grid"]) -> Float[Array, "constants *grid"]:
         """k prod c of each directed reaction."""
         x = list(c)
         return jnp.stack([polynomial([(1.0, r, monomial)], k, x) for r, monomial in enumerate(self.reactants)])
+
+
+def _note(sums: dict, where: int | tuple[int, int], term: Float[Array, "*grid"]) -> None:
+    sums[where] = sums[where] + term if where in sums else term
 
 
 def polynomial(

@@ -37,9 +37,9 @@ def reaction(
 
 
 def diffusion(system: ReactionDiffusion, c: Float[Array, "species *grid"]) -> Float[Array, "*grid"]:
-    """sum over links of D w (c_a - c_b) ln(c_a / c_b), half to each end: what the stencil of the grid dissipates, exactly.
+    """sum over links of D w (c_a - c_b) ln(c_a / c_b), half to each end: what the grid's diffusion dissipates, exactly.
 
-    w is the weight of the stencil. Exchange with a reservoir beyond a face is not counted.
+    w is the weight of the link in the stencil. Exchange with a reservoir beyond a face is not counted.
     """
     c_log = jnp.log(jnp.maximum(c, jnp.finfo(c.dtype).tiny))
     total = jnp.zeros_like(c)
@@ -83,7 +83,7 @@ def mixing(system: ReactionDiffusion, c: Float[Array, "species *grid"]) -> Float
 def supply(
     system: ReactionDiffusion, c: Float[Array, "species *grid"], energy: Float[Array, "species"]
 ) -> Float[Array, "*grid"]:
-    """f (A(x) - A(c)), A = sum_i c_i (mu_i + ln c_i - 1): free energy that the flow brings and does not take away, in RT.
+    """f (A(x) - A(c)), A = sum_i c_i (mu_i + ln c_i - 1): free energy that the flow brings, less what it takes, in RT.
 
     At a steady state its mean is that of `reaction` + `diffusion` + `mixing`: the second law, exact on the grid, for
     rates with one free energy mu for each species and boundaries that nothing passes.
