@@ -44,7 +44,6 @@ class Moments(NamedTuple):
     cubes: Int[np.ndarray, "times classes"]  # blocks of 2 x 2 x 2 sites by content (`cube_classes`), over all replicas
     snapshots: Int8[np.ndarray, "snapshots replicas *sites"]
     replicas: int  # in each group
-    tries: int  # hops tried by all particles together
     dropped: int  # unimolecular reactions that found no free site for their second product
 
     def mean(self, of: Int[np.ndarray, "groups *any"]) -> np.ndarray:
@@ -76,36 +75,40 @@ def sample(
     """
     occupancy = checked(occupancy, len(rules.species))
     shape, species = occupancy.shape[1:], len(rules.species)
-    if steps < 0 or every < 1:
-        raise InputError(f"{steps} steps, counted every {every}: expected 0 or more, every 1 or more")
-    if any(not 0 <= s <= steps for s in snapshots):
-        raise InputError(f"snapshots at steps {', '.join(map(str, snapshots))}: expected some of 0 to {steps}")
+    times = recorded(steps, every, snapshots)
     where = place(shape, sides(rules.periodic, shape), shells, species, cubes)
-    replicas, sites, times = len(occupancy), where.degree.size, steps // every + 1
+    replicas, sites = len(occupancy), where.degree.size
     width = 16**species if cubes else 0
     out = _Counts(
-        np.zeros((replicas, times, species), np.int32),
-        np.zeros((replicas, times, len(shells), len(pair_names(rules.species)) + 1), np.int32),
-        np.zeros((replicas, times, species if len(shape) == 1 else 0, LENGTHS), np.int32),
+        np.zeros((replicas, times.size, species), np.int32),
+        np.zeros((replicas, times.size, len(shells), len(pair_names(rules.species)) + 1), np.int32),
+        np.zeros((replicas, times.size, species if len(shape) == 1 else 0, LENGTHS), np.int32),
         np.zeros((len(snapshots), replicas, sites), np.int8),
-        np.zeros((replicas, 2), np.int64),
+        np.zeros(replicas, np.int64),
     )
     start, keys, tables = occupancy.reshape(replicas, sites), streams(seed, replicas), rules.tables()
     order = np.array(snapshots, np.int64)
     histograms: list[np.ndarray] = []
 
     def chunk(first: int, last: int) -> None:
-        blocks = np.zeros((times, width), np.int64)
+        blocks = np.zeros((times.size, width), np.int64)
         for r in range(first, last):
             _replica(keys[r], start[r], steps, every, tables, where, order, r, out, blocks)
         histograms.append(blocks)
 
     spread(chunk, replicas, threads)
     blocks = np.sum(histograms, axis=0)[:, packed(species, len(shape), cubes)]
-    shots, (tries, dropped) = out.snapshots.reshape(len(snapshots), replicas, *shape), out.events.sum(axis=0).tolist()
-    return Moments(
-        np.arange(times) * every, out.counts, out.pairs[..., 1:], out.chains, blocks, shots, 1, tries, dropped
-    )
+    shots = out.snapshots.reshape(len(snapshots), replicas, *shape)
+    return Moments(times, out.counts, out.pairs[..., 1:], out.chains, blocks, shots, 1, int(out.dropped.sum()))
+
+
+def recorded(steps: int, every: int, snapshots: Sequence[int]) -> Int[np.ndarray, "times"]:
+    """The steps after which something is counted; raises InputError for those that are none."""
+    if steps < 0 or every < 1:
+        raise InputError(f"{steps} steps, counted every {every}: expected 0 or more, every 1 or more")
+    if any(not 0 <= s <= steps for s in snapshots):
+        raise InputError(f"snapshots at steps {', '.join(map(str, snapshots))}: expected some of 0 to {steps}")
+    return np.arange(0, steps + 1, every)
 
 
 class _Counts(NamedTuple):
@@ -115,7 +118,7 @@ class _Counts(NamedTuple):
     pairs: Int32[np.ndarray, "replicas times shells pairs"]
     chains: Int32[np.ndarray, "replicas times species lengths"]
     snapshots: Int8[np.ndarray, "snapshots replicas sites"]
-    events: Int64[np.ndarray, "replicas 2"]
+    dropped: Int64[np.ndarray, "replicas"]
 
 
 @jit
@@ -124,7 +127,6 @@ def _replica(counter, start, steps, every, tables: Tables, where: Place, order, 
     occupied = np.zeros(V + 1, np.uint8)
     sites, turned = np.empty(V, np.uint32), np.empty(2 * V, np.uint32)
     n = listed(start, occupied, sites)
-    tries = dropped = 0
     for t in range(steps + 1):
         if t % every == 0:
             count(sites, n, occupied, where, out.counts[r, t // every], out.pairs[r, t // every])
@@ -136,9 +138,8 @@ def _replica(counter, start, steps, every, tables: Tables, where: Place, order, 
                     out.snapshots[i, r, p] = occupied[p]
         if t < steps:
             counter, n, lost = _decay(counter, sites, turned, n, occupied, tables, where)
-            counter, n, tried = _sweep(counter, sites, turned, n, occupied, tables, where)
-            tries, dropped = tries + tried, dropped + lost
-    out.events[r, 0], out.events[r, 1] = tries, dropped
+            counter, n = _sweep(counter, sites, turned, n, occupied, tables, where)
+            out.dropped[r] += lost
 
 
 @jit
@@ -199,7 +200,7 @@ def _room(counter, sites, free, n, j, occupied, where):
 @jit
 def _sweep(counter, sites, turned, n, occupied, tables, where):
     """Every particle once, in random order; `turned` gathers the sites of those that are done."""
-    done, tries, one = np.uint64(0), 0, np.uint64(1)
+    done, one = np.uint64(0), np.uint64(1)
     reactions = np.uint64(tables.collision.shape[2])
     for i in range(np.uint64(n)):
         counter += GOLDEN
@@ -210,7 +211,6 @@ def _sweep(counter, sites, turned, n, occupied, tables, where):
         a = occupied[p]
         if a == 0 or a >= MOVED:
             continue
-        tries += 1
         direction = (word & LOW) * where.degree[p]
         q, u = where.neighbours[p, direction >> HALF], direction & LOW
         b = occupied[q] & CODE
@@ -236,4 +236,4 @@ def _sweep(counter, sites, turned, n, occupied, tables, where):
             occupied[p] &= CODE
             sites[n] = p
             n += one
-    return counter, np.int64(n), tries
+    return counter, np.int64(n)

@@ -1,0 +1,198 @@
+"""A + A -> 0 and A + A -> A on a chain, 64 replicas in the bits of each word.
+
+The sites are visited in one random order that all replicas of a block share. A particle that had no turn yet is where
+it was at the start of the step, so for each replica this is a random order of its particles: each replica has exactly
+the law of `guldberg.stochastic.lattice`. Replicas of one block are correlated through the order alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int8, Integer, UInt64
+
+from guldberg.errors import InputError
+from guldberg.stochastic.counting import LENGTHS, checked
+from guldberg.stochastic.lattice import Moments, recorded
+from guldberg.stochastic.rules import LatticeRules
+from guldberg.stochastic.sites import sides, steps, table
+from guldberg.stochastic.words import GOLDEN, HALF, jit, mix, spread, streams, unit
+
+BITS = 64
+BLOCK = 32  # words that share the order of visits: wide enough for the processor's widest registers
+NEVER = np.uint64(2**63)
+
+
+def allows(rules: LatticeRules, dimensions: int) -> bool:
+    """Whether these rules are what this sampler knows: one species that hops always, on a chain, with one reaction."""
+    nu, mu = np.asarray(rules.network.reactants), np.asarray(rules.network.products)
+    one_reaction = nu.tolist() == [[2]] and mu.tolist() in ([[0]], [[1]]) and rules.network.reverse is None
+    return dimensions == 1 and one_reaction and bool(np.all(np.asarray(rules.hop) == 1.0))
+
+
+def sample(
+    rules: LatticeRules,
+    occupancy: Integer[np.ndarray, "replicas sites"],
+    steps: int,
+    *,
+    seed: int,
+    every: int = 1,
+    snapshots: Sequence[int] = (),
+    threads: int | None = None,
+) -> Moments:
+    """As `lattice.sample`, for a multiple of 64 replicas: the counts are summed over 64 consecutive ones, and pairs are
+    nearest neighbours. Raises InputError for rules that `allows` does not.
+    """
+    occupancy = checked(occupancy, len(rules.species))
+    replicas, shape = len(occupancy), occupancy.shape[1:]
+    if not allows(rules, len(shape)):
+        raise InputError("64 replicas at once are for 2 A -> 0 or 2 A -> A alone, on a chain, hopping always")
+    if replicas % BITS or min(shape) < 3:
+        raise InputError(f"{replicas} chains of {shape[0]} sites; expected a multiple of {BITS}, of 3 sites or more")
+    times, words = recorded(steps, every, snapshots), replicas // BITS
+    beside = _beside(shape, sides(rules.periodic, shape))
+    p = float(np.exp(np.asarray(rules.network.forward.log()))[0])
+    dies = ~np.uint64(0) if np.asarray(rules.network.products).sum() == 0 else np.uint64(0)
+    state, shots = _packed(occupancy), np.zeros((len(snapshots), *shape, words), np.uint64)
+    chains = np.zeros((words, times.size, 1, LENGTHS), np.int32)
+    blocks, looks = -(-words // BLOCK), np.array(snapshots, np.int64)
+    keys, orders = streams(seed, words), streams(seed, words + blocks)[words:]
+
+    def chunk(first: int, last: int) -> None:
+        for b in range(first, last):
+            mine = slice(b * BLOCK, min((b + 1) * BLOCK, words))
+            counts = np.zeros((times.size, LENGTHS, mine.stop - mine.start), np.uint64)
+            state_, keys_, shots_ = state[:, mine].copy(), keys[mine].copy(), shots[..., mine]
+            _block(orders[b], keys_, state_, beside, p, dies, steps, every, looks, counts, shots_)
+            chains[mine, :, 0] = np.moveaxis(counts, 2, 0)
+
+    spread(chunk, blocks, threads)
+    cubes = np.zeros((times.size, 0), np.int64)
+    return Moments(times, chains[..., 0], chains[..., 1][..., None], chains, cubes, _unpacked(shots), BITS, 0)
+
+
+def _packed(occupancy: Integer[np.ndarray, "replicas sites"]) -> UInt64[np.ndarray, "sites words"]:
+    replicas, sites = occupancy.shape
+    bits = np.packbits(occupancy.reshape(-1, BITS, sites), axis=1, bitorder="little")
+    return np.ascontiguousarray(bits.transpose(2, 0, 1)).view("<u8")[..., 0].astype(np.uint64)
+
+
+def _unpacked(shots: UInt64[np.ndarray, "snapshots sites words"]) -> Int8[np.ndarray, "snapshots replicas sites"]:
+    octets = shots.astype("<u8")[..., None].view(np.uint8)
+    bits = np.unpackbits(octets, axis=-1, bitorder="little").reshape(*shots.shape[:2], BITS * shots.shape[2])
+    return np.ascontiguousarray(bits.swapaxes(1, 2)).view(np.int8)
+
+
+def _beside(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> UInt64[np.ndarray, "sites 2"]:
+    """The site before and the one after each; one more, always empty, is all outside."""
+    ahead = steps(1)
+    inside = table(shape, periodic, [(-1,), *ahead])
+    return np.append(inside, [[shape[0]] * 2], axis=0).astype(np.uint64)
+
+
+@jit
+def _ones(x):
+    """How many bits are set: compilers know this form as one instruction."""
+    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@jit
+def _gap(word, log_common):
+    """How many collisions of the commoner outcome come before the next of the rarer one."""
+    return min(np.uint64(np.log(unit(word)) / log_common), NEVER) if log_common < 0.0 else NEVER
+
+
+@jit
+def _block(counter, keys, state, beside, p, dies, steps, every, looks, counts, shots):
+    sites, words = state.shape
+    taken = np.zeros((sites + 1, words), np.uint64)
+    taken[:sites] = state
+    moved, order, scratch = np.zeros_like(taken), np.arange(sites).astype(np.uint64), np.zeros((4, words), np.uint64)
+    counter += GOLDEN
+    wait = _gap(mix(counter), np.log1p(-min(p, 1.0 - p)))
+    for t in range(steps + 1):
+        if t % every == 0:
+            _count(taken, beside, counts[t // every])
+        for k in range(looks.size):
+            if looks[k] == t:
+                shots[k] = taken[:sites]
+        if t < steps:
+            moved[:] = np.uint64(0)
+            counter, wait = _sweep(counter, wait, keys, taken, moved, order, beside, p, dies, scratch)
+
+
+@jit
+def _count(taken, beside, out):
+    for i in range(np.uint64(len(taken) - 1)):
+        i1 = beside[i, 1]
+        i2 = beside[i1, 1]
+        i3 = beside[i2, 1]
+        for w in range(np.uint64(taken.shape[1])):
+            run = taken[i, w]
+            out[0, w] += _ones(run)
+            run &= taken[i1, w]
+            out[1, w] += _ones(run)
+            run &= taken[i2, w]
+            out[2, w] += _ones(run)
+            out[3, w] += _ones(run & taken[i3, w])
+
+
+@jit
+def _sweep(counter, wait, keys, taken, moved, order, beside, p, dies, scratch):
+    """Every site once: its particles that had no turn hop, all replicas at once."""
+    sites, words, outside = np.uint64(len(order)), np.uint64(taken.shape[1]), np.uint64(len(order))
+    log_common, likely = np.log1p(-min(p, 1.0 - p)), p > 0.5
+    turn, right, hit, react = scratch[0], scratch[1], scratch[2], scratch[3]
+    for i in range(sites):
+        counter += GOLDEN
+        j = i + (((mix(counter) >> HALF) * (sites - i)) >> HALF)
+        here = order[j]
+        order[j] = order[i]
+        order[i] = here
+        before, after = beside[here, 0], beside[here, 1]
+        always = ~np.uint64(0) if before == outside else np.uint64(0)
+        never = ~np.uint64(0) if after == outside else np.uint64(0)
+        for w in range(words):
+            keys[w] += GOLDEN
+            right[w] = (mix(keys[w]) | always) & ~never
+        for w in range(words):
+            turn[w] = taken[here, w] & ~moved[here, w]
+            hit[w] = turn[w] & ((right[w] & taken[after, w]) | (~right[w] & taken[before, w]))
+        hits = np.uint64(0)
+        for w in range(words):
+            hits += _ones(hit[w])
+        for w in range(words):
+            react[w] = hit[w] if likely else np.uint64(0)
+        if wait < hits:
+            counter, wait = _rare(counter, wait, hits, hit, react, log_common)
+        wait -= hits
+        for w in range(words):
+            to_right, to_left = turn[w] & right[w], turn[w] & ~right[w]
+            there, back = to_right & ~taken[after, w], to_left & ~taken[before, w]
+            moved[after, w] |= there | (react[w] & to_right)
+            moved[before, w] |= back | (react[w] & to_left)
+            taken[after, w] = (taken[after, w] | there) & ~(react[w] & to_right & dies)
+            taken[before, w] = (taken[before, w] | back) & ~(react[w] & to_left & dies)
+            taken[here, w] &= ~(there | back | react[w])
+    return counter, wait
+
+
+@jit
+def _rare(counter, wait, hits, hit, react, log_common):
+    """Turn the outcome of each rarer collision: the `wait`-th of these `hits`, and the next after each gap."""
+    w, earlier, one = np.uint64(0), np.uint64(0), np.uint64(1)
+    while wait < hits:
+        while wait >= earlier + _ones(hit[w]):
+            earlier += _ones(hit[w])
+            w += one
+        left = hit[w]
+        for _ in range(wait - earlier):
+            left &= left - one
+        react[w] ^= left & (~left + one)
+        counter += GOLDEN
+        wait += one + _gap(mix(counter), log_common)
+    return counter, wait
