@@ -8,9 +8,9 @@ import argparse
 
 import jax
 
-from benchmarks import discover, solver, startup
+from benchmarks import discover, lattice_speed, solver, startup
 
-ALL = discover.ALL | solver.ALL | startup.ALL
+ALL = discover.ALL | solver.ALL | lattice_speed.ALL | startup.ALL
 
 
 def main() -> None:
