@@ -22,7 +22,7 @@ from guldberg.errors import InputError
 if TYPE_CHECKING:
     from guldberg.simulation import Trajectory
 
-NOT_YET = ("convert", "verify", "view")
+NOT_YET = ("convert", "view")
 
 
 class Failed(click.ClickException):
@@ -282,6 +282,33 @@ def resume(run: Path, as_json: bool) -> None:
 
 @cli.command()
 @run_folder
+@as_json
+@quiet
+def verify(run: Path, as_json: bool) -> None:
+    """Repeat a design in finer steps, on a finer grid, with noise and under controls; the verdict.
+
+    Interrupted, it goes on where it stopped. The verdict also goes into RUN/result.json and RUN/report.html.
+
+    \b
+    Example: guldberg verify design-run
+    """
+    from guldberg.app import jobs, runs
+    from guldberg.app.progress import Progress
+
+    kind = runs.kind(run, jobs.KINDS)
+    if kind.verify is None:
+        raise InputError("only designs are verified; this is a run of another job", file=str(run))
+    try:
+        with Progress(note, live=sys.stderr.isatty() and not _is_quiet()) as progress:
+            told = kind.verify(run, progress, note)
+    except runs.Interrupted as stop:
+        raise Stopped(str(stop)) from None
+    answer(json.loads((run / "result.json").read_text())["verdict"], told, as_json)
+    note(f"\n{run / 'report.html'}")
+
+
+@cli.command()
+@run_folder
 @quiet
 def report(run: Path) -> None:
     """(Re)write the report of a run, also of an unfinished one as far as it got.
@@ -292,7 +319,8 @@ def report(run: Path) -> None:
     from guldberg.app import checkpoints, jobs, runs
 
     result, spec, seconds = runs.reached(run, jobs.KINDS)
-    page = jobs.KINDS[spec.job].page(result, spec, seconds)
+    kind = jobs.KINDS[spec.job]
+    page = kind.page(kind.beside(run, result, spec), spec, seconds)
     checkpoints.write_whole(run / "report.html", page.encode())
     click.echo(run / "report.html")
 

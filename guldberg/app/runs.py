@@ -26,6 +26,9 @@ from guldberg.learn import fit
 INTERVAL = 1.0  # seconds between checkpoints, at least
 
 
+Verify = Callable[[Path, Callable[[fit.Metrics], None], Callable[[str], None]], str]
+
+
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """All that a run needs to know of one kind of job."""
@@ -35,13 +38,15 @@ class Kind:
     page: Callable[[Any, Spec, float], str]  # report.html
     summary: Callable[[Any], str]  # for the terminal
     slow_start: Callable[[], str] = str  # what takes long before the first step, once on this machine; "": nothing
+    beside: Callable[[Path, Any, Spec], Any] = lambda folder, result, spec: result  # what `page` shows of a result
+    verify: Verify | None = None  # repeat a finished run under controls; what came out, as text
 
 
 class Interrupted(Exception):
     """A signal ended the run between two steps; what was reached is saved."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"interrupted; what was reached is saved: guldberg resume {shlex.quote(str(folder))}")
+    def __init__(self, folder: Path, command: str = "resume") -> None:
+        super().__init__(f"interrupted; what was reached is saved: guldberg {command} {shlex.quote(str(folder))}")
         self.folder = folder
 
 
@@ -123,6 +128,33 @@ def reached(folder: Path, kinds: Mapping[str, Kind]) -> tuple[Any, Spec, float]:
     spec, job = _reopen(folder, kinds, lambda note: None)
     saved = _last(folder, checkpoints.load(folder / "checkpoints", job.state_types, lambda note: None))
     return job.result(saved.state), spec, saved.seconds
+
+
+def further(
+    folder: Path,
+    name: str,
+    job: fit.Job[Any, Any],
+    seed: int,
+    *,
+    command: str,
+    on_metrics: Callable[[fit.Metrics], None],
+    on_note: Callable[[str], None],
+) -> Any:
+    """Do a further job on the finished run in `folder`, from its last checkpoint if there is one; it is written down
+    in the folder `name` inside. Interrupted, `guldberg COMMAND RUN` goes on with it."""
+    if not finished(_run(folder)):
+        again = f"guldberg resume {shlex.quote(str(folder))}"
+        raise InputError(f"this run is not finished: `{again}` first", file=str(folder))
+    place = folder / name
+    place.mkdir(exist_ok=True)
+    with _signals() as signals, _locked(folder):
+        saved = checkpoints.load(place / "checkpoints", job.state_types, on_note)
+        try:
+            with _Recorder(job, place, saved, signals) as recorder:
+                state = None if saved is None else saved.state
+                return fit.run(recorder, seed, state=state, on_step=lambda state, metrics: on_metrics(metrics))
+        except Interrupted:
+            raise Interrupted(folder, command) from None
 
 
 class _Recorder:

@@ -44,7 +44,7 @@ BEHAVIOURS = {
         {"within": Kept(0.03, 0.05, least=0.9), "contrast": Kept(0.1, 0.15, relative=True, factor=1.25)}, spreads=True
     ),
     "dissipation": Criteria(
-        {"diffusion": Kept(0.1, 0.1, relative=True, least=0.01)},
+        {"sigma": Kept(0.1, 0.1, relative=True, least=0.01), "sigma_links": Kept(0.1, 0.1, relative=True)},
         fades=0.1,
         tolerates=0.1,
         start_matters=False,

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from guldberg import structure
 from guldberg.design import controls
@@ -74,28 +74,45 @@ def run(designed: Designed, control: AbstractControl, seed: int, draw: int) -> T
     ts = ts[ts <= subject.until * (1 + 1e-9)]
     saves = np.round(ts / subject.dt).astype(int)
     last = int(saves[-1])
-    states, outside = _simulated(
-        subject.system, subject.c0, jnp.asarray(saves), subject.noise, last, subject.dt, subject.stepper
-    )
-    figures = _judged(designed, subject, states)
+    seen, outside = _followed(subject, saves)
+    figures = _judged(designed, subject, seen)
     still = _still(subject.system)
-    rates = jax.lax.map(lambda c: jnp.abs(still(0.0, c)).max(), states)
+    rates = jax.lax.map(lambda c: jnp.abs(still(0.0, c)).max(), seen)
     return Trial(
         control.name,
         ts,
         {name: np.asarray(x, float)[None] for name, x in figures.items()},
         np.asarray(rates, float).max(keepdims=True),
-        np.asarray(states, float).max(keepdims=True).reshape(1),
+        np.asarray(seen, float).max().reshape(1),
         np.array([float(outside) / (subject.c0.size * max(last, 1))]),
-        np.array([imbalance(subject, ts, np.asarray(states, float))]),
+        np.array([imbalance(subject, ts, np.asarray(seen, float))]),
     )
+
+
+def states(designed: Designed, ts: Float[np.ndarray, "times"], seed: int) -> Float[np.ndarray, "times species *grid"]:
+    """What the design looks like at `ts`, whole steps of the optimisation: the first draw of it as designed."""
+    subject = controls.as_designed(designed, jax.random.fold_in(jax.random.key(seed), 0))
+    saves = np.round(ts / subject.dt).astype(int)
+    return np.asarray(_followed(subject, saves)[0])
+
+
+def _followed(subject: Subject, saves: Int[np.ndarray, "times"]) -> tuple[Float[Array, "times species *grid"], Array]:
+    key = subject.noise if isinstance(subject.system.drive, AbstractNoisyDrive) else None
+    last, dt, stepper = int(saves[-1]), subject.dt, subject.stepper
+    return _simulated(subject.system, subject.c0, jnp.asarray(saves), key, last, dt, stepper)
 
 
 @eqx.filter_jit
 def _simulated(
-    system: ReactionDiffusion, c0: Array, saves: Array, key: Array, steps: int, dt: float, stepper: AbstractStepper
+    system: ReactionDiffusion,
+    c0: Array,
+    saves: Array,
+    key: Array | None,
+    last: int,
+    dt: float,
+    stepper: AbstractStepper,
 ) -> tuple[Float[Array, "times species *grid"], Array]:
-    seen = rollout(system, c0, steps=steps, dt=dt, stepper=stepper, saves=saves, key=key)
+    seen = rollout(system, c0, steps=last, dt=dt, stepper=stepper, saves=saves, key=key)
     return seen.values, seen.out_of_bounds.astype(float).sum()
 
 

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from guldberg.app.design import results, spec
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from guldberg.app import runs
+from guldberg.app.design import report, results, shown, spec, words
 from guldberg.app.runs import Kind
+from guldberg.app.spec import Spec
+from guldberg.design.result import Designed
+from guldberg.design.verify import Verification, standard
+from guldberg.learn.fit import Metrics
 
 
 def _slow_start() -> str:
     return "compiling the rollout and its gradient (some ten seconds) ..."
 
 
-KIND = Kind(spec.design, results.write, results.page, results.summary, _slow_start)
+def _beside(folder: Path, found: Designed, asked: Spec) -> shown.Shown:
+    return shown.beside(folder, found, asked.seed)
+
+
+def _verify(folder: Path, on_metrics: Callable[[Metrics], None], on_note: Callable[[str], None]) -> str:
+    found, asked, _ = runs.reached(folder, {"design": KIND})
+    job = Verification(found, standard(found))
+    place = shown.VERIFICATION
+    runs.further(folder, place, job, asked.seed, command="verify", on_metrics=on_metrics, on_note=on_note)
+    seen = shown.beside(folder, found, asked.seed)
+    seconds = float(json.loads((folder / "result.json").read_text())["seconds"])
+    results.publish(folder, seen, asked, seconds)
+    return words.verified(seen.verdict)
+
+
+KIND = Kind(spec.design, results.write, report.page, results.summary, _slow_start, _beside, _verify)

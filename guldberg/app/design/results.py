@@ -1,42 +1,94 @@
-"""The files of a finished design, and its summary."""
+"""The files of a finished design, and its summary for a terminal."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from guldberg.app import facts
 from guldberg.app.checkpoints import write_whole
+from guldberg.app.design import film as films
+from guldberg.app.design import report, words
+from guldberg.app.design.shown import Shown, first_look, reference
 from guldberg.app.spec import Spec
 from guldberg.design.result import Designed
+from guldberg.design.trials import Trial
+from guldberg.design.verify import Finding
+
+PIXELS = 256  # of the longer side of film.gif, about
+NULLS = {"diffusion_only": "diffusion only", "reactions_off": "reactions off"}
 
 
 def write(folder: Path, found: Designed, spec: Spec, seconds: float) -> None:
-    """`result.json` last, since it is the sign that the run is finished."""
-    write_whole(folder / "network.crn", f"{found.network}\n".encode())
-    table = {
-        "job": "design",
-        "seed": spec.seed,
-        "seconds": round(seconds, 3),
-        "warnings": list(found.warnings),
+    """Every file of a finished design; `result.json` last, since it is the sign that the run is finished."""
+    write_whole(folder / "network.crn", words.crn(found).encode())
+    shown = first_look(found, folder, spec.seed)
+    films.save(folder / "fields.nc", films.dataset(found, shown.film, spec))
+    colours = films.principal(shown.film.states).colours[: shown.film.shown]
+    write_whole(folder / "film.gif", films.gif(colours, pixels=PIXELS))
+    publish(folder, shown, spec, seconds)
+
+
+def publish(folder: Path, shown: Shown, spec: Spec, seconds: float) -> None:
+    """The page and `result.json`, each replaced in one step."""
+    write_whole(folder / "report.html", report.page(shown, spec, seconds).encode())
+    write_whole(folder / "result.json", facts.written(as_json(shown, spec, seconds)))
+
+
+def as_json(shown: Shown, spec: Spec, seconds: float) -> dict[str, Any]:
+    """`result.json`: every number finite; null where something is not known, with a warning that says why."""
+    found, verdict = shown.designed, shown.verdict
+    trials = verdict.trials
+    table: dict[str, Any] = {
+        "behaviour": found.behaviour,
+        "species": list(found.network.species),
+        "grid": {"shape": list(found.grid.shape), "spacing": list(found.grid.spacing)},
+        "horizon": found.horizon,
         "loss": found.loss,
         "updates": found.updates,
-        "metrics": {name: list(values) for name, values in found.metrics.items()},
-        "nulls": {},
+        "metrics": over_time(reference(shown)),
+        "nulls": {name: over_time(trials[control]) for name, control in NULLS.items() if control in trials},
+        "reactions": reactions(shown),
+        "diffusivity": dict(zip(found.network.species, np.asarray(found.system.diffusivity).tolist(), strict=True)),
     }
-    write_whole(folder / "result.json", json.dumps(table, indent=1, allow_nan=False).encode() + b"\n")
+    if verdict.checks:
+        table["verdict"] = {"passed": verdict.passed, "checks": [check(finding) for finding in verdict.checks]}
+        others = {name: trial for name, trial in trials.items() if name not in NULLS.values() and name != "as designed"}
+        table["controls"] = {name: over_time(trial) | draws(trial) for name, trial in others.items()}
+    return facts.as_json(spec, seconds, found.warnings, table)
+
+
+def over_time(trial: Trial) -> dict[str, Any]:
+    """Times in seconds, and each figure at them: means over the draws that are not void."""
+    means = {name: trial.valid(name).mean(axis=0).tolist() if not trial.void.all() else [] for name in trial.figures}
+    return {"time": trial.times.tolist(), **means}
+
+
+def draws(trial: Trial) -> dict[str, Any]:
+    """How the draws of a control differ."""
+    sds = {name: trial.valid(name).std(axis=0).tolist() for name in trial.figures} if not trial.void.all() else {}
+    return {"draws": len(trial.void), "void": int(trial.void.sum()), "sd": sds}
+
+
+def check(finding: Finding) -> dict[str, Any]:
+    """One line of the verdict."""
+    named = {"name": finding.name, "figure": finding.figure, "limit": finding.limit, "passed": finding.passed}
+    return named | {"meaning": finding.meaning}
+
+
+def reactions(shown: Shown) -> list[Mapping[str, Any]]:
+    """All reactions, the one with the largest flux first."""
+    network = shown.designed.network
+    forward = np.asarray(network.forward(), float)
+    reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse(), float)
+    rows = zip(network.equations(), forward.tolist(), reverse.tolist(), *shown.fluxes.tolist(), strict=True)
+    keys = ("equation", "forward", "reverse", "forward_flux", "reverse_flux")
+    return [dict(zip(keys, row, strict=True)) for row in sorted(rows, key=lambda row: -max(row[3:]))]
 
 
 def summary(found: Designed) -> str:
-    """For the terminal."""
-    lines = [f"{found.behaviour}: {len(found.network.species)} species, loss {found.loss:.4g}"]
-    wanted = {found.horizon, 100.0, 320.0, 1000.0}
-    for i, t in enumerate(found.metrics["time"]):
-        if t in wanted:
-            told = "  ".join(f"{n} {v[i]:.3f}" for n, v in found.metrics.items() if n != "time")
-            lines.append(f"  {t:6g} s  {told}")
-    return "\n".join([*lines, *found.warnings])
-
-
-def page(found: Designed, spec: Spec, seconds: float) -> str:
-    """`report.html`."""
-    return f"<!doctype html><title>{found.behaviour}</title>"
+    """For the terminal: what was asked, what came out, what to read first."""
+    return words.summary(found)
