@@ -38,6 +38,7 @@ WORDS = {
     "done": "done",
 }
 SIMULATING = ("single", "many", "fresh")
+FOR_LONG = 300  # simulations for as long as the pictures go
 BATCH = 10  # starts simulated in a step
 FITS = 4  # starts fitted or sampled in a step
 SHOWN = (10, 20, 30, 40, 50, 60)  # steps at which phases are looked for
@@ -124,7 +125,7 @@ class BoxReduction:
     def _single(self, state: BoxState) -> BoxState:
         plan, unit = self.plan, state.unit
         steps = plan.steps if unit < 2 else plan.long_steps
-        simulations = (plan.simulations, plan.simulations, max(plan.simulations // 10, 2), 1)[unit]
+        simulations = (plan.simulations, plan.simulations, min(plan.simulations, FOR_LONG), 1)[unit]
         seen = self.simulate(plan.counts, simulations=simulations, steps=steps, seed=self._seed(state))
         seed = self._seed(state)
         shown = self.simulate.snapshots(plan.counts, single.SNAPSHOTS, seed=seed) if unit == 3 else None

@@ -66,7 +66,7 @@ class Lesson:
     ) -> Lesson:
         """`thetas` are the start distributions, `moments` and `fits` are at times 0, 1, 2, ... in steps."""
         times = np.unique(np.geomspace(1, moments.shape[1] - 1, JUDGED).round().astype(int))
-        truth = Trajectories(jnp.asarray(thetas), jnp.asarray(moments[:, times]), times)
+        truth = Trajectories(jnp.asarray(thetas), jnp.asarray(moments[:, times]), tuple(times.tolist()))
         path = regression.motion(fits)
         weights = _weights(ensemble, path)
         equations = tuple(
@@ -160,9 +160,7 @@ class ReducedModel(eqx.Module):
 
     def moments(self, thetas: Float[Array, "*batch k"], order: int = 4) -> Float[Array, "*batch order"]:
         """Mean numbers of 1, 2, ..., `order` consecutive sites taken by the first species."""
-        observed = consecutive(self.ensemble, order)
-        flat = observed.pad(jnp.asarray(thetas).reshape(-1, thetas.shape[-1]))
-        return _last_moments(observed, flat, order).reshape(*thetas.shape[:-1], order)
+        return in_a_row(self.ensemble, thetas, order)
 
     def sample(self, theta: Float[Array, "k"], *, key: PRNGKeyArray) -> Int[Array, "sites"]:
         """One lattice, an exact draw."""
@@ -173,19 +171,31 @@ class ReducedModel(eqx.Module):
         return jax.vmap(self.rhs.outside)(thetas)
 
 
-def consecutive(ensemble: Chain, order: int) -> Chain:
-    """The same chain with runs of 1, 2, ..., `order` sites of its first species as further observables."""
+def in_a_row(ensemble: Chain, thetas: Float[Array, "*batch k"], order: int) -> Float[Array, "*batch order"]:
+    """Mean numbers of 1, 2, ..., `order` consecutive sites taken by the first species."""
     unit = Unit(ensemble.energy.species()[0])
     runs: list[Feature] = [unit[0]]
     for i in range(1, order):
         runs.append(runs[-1] * unit[i])
-    observables = {f"{i + 1} in a row": run for i, run in enumerate(runs)}
-    return Chain(ensemble.energy.also(observables), ensemble.length, periodic=ensemble.periodic)
+    more = {f"{i + 1} in a row": run for i, run in enumerate(runs)}
+    observed = Chain(ensemble.energy.also(more), ensemble.length, periodic=ensemble.periodic)
+    flat = observed.pad(jnp.asarray(thetas).reshape(-1, thetas.shape[-1]))
+    return _last_moments(observed, flat, order).reshape(*thetas.shape[:-1], order)
 
 
 @eqx.filter_jit
 def _last_moments(observed: Chain, thetas: Float[Array, "points k"], order: int) -> Float[Array, "points order"]:
     return jax.vmap(observed.moments)(thetas)[:, -order:]
+
+
+@eqx.filter_jit
+def _crossed(ensemble: Chain, rhs: AbstractRightHandSide, truth: Trajectories) -> Float[Array, "starts times"]:
+    return cross_entropy(ensemble, rhs, truth)
+
+
+@eqx.filter_jit
+def _covariances(ensemble: Chain, thetas: Float[Array, "starts times k"]) -> Float[Array, "starts times k k"]:
+    return jax.vmap(jax.vmap(ensemble.covariance))(thetas)
 
 
 @eqx.filter_jit
@@ -198,7 +208,7 @@ def _static_entropy(
 def _weights(ensemble: Chain, path: Motion) -> Float[np.ndarray, "starts times k"]:
     """The diagonal of the Fisher matrix, times the fits that a change rests on, over the time: ten changes late in a
     trajectory say as much as one early."""
-    covariance = eqx.filter_jit(jax.vmap(jax.vmap(ensemble.covariance)))(jnp.asarray(path.thetas))
+    covariance = _covariances(ensemble, jnp.asarray(path.thetas))
     time = 1 + np.arange(path.thetas.shape[1])
     return np.einsum("stkk,t->stk", np.asarray(covariance), 10 * path.spans / time)
 

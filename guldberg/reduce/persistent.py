@@ -11,12 +11,14 @@ import dataclasses
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8
 
 SWEEPS = 4  # of all chains before each look at them
 MEMORY = 0.6  # of the Fisher matrix from one iteration to the next: that of few chains is noisy
 DAMPING = 0.05  # of its diagonal
 CAP = 0.3  # on the change of any parameter in an iteration
+SMOOTH = 2e3  # of the second differences of the parameters in time, against their Fisher information
+JUMP = 2  # steps in which the parameters jump away from independent sites: not smoothed over
 DATA_RIDGE = 0.05  # toward the parameters of the time before, against directions that the data hardly see
 
 
@@ -131,6 +133,20 @@ def _newton(
     return change * min(1.0, CAP / np.abs(change).max())
 
 
+def smoothed(fit: Track, failed: Bool[np.ndarray, "steps"]) -> Float[np.ndarray, "steps k"]:
+    """argmin sum_t |theta_t - fit_t|^2_Fisher + SMOOTH |second differences|^2."""
+    steps, k = fit.theta.shape
+    samples = 4 * len(fit.state)  # of which a fit is the mean, nearly
+    weight = samples * fit.fisher * np.where(failed, 1e-6, 1.0)[:, None, None] + 0.5 * np.eye(k)
+    second = np.diff(np.eye(steps), 2, axis=0)
+    gentle = np.where(np.arange(steps - 2) < JUMP, 0.05, 1.0)
+    system = SMOOTH * np.kron((second.T * gentle) @ second, np.eye(k))
+    for t in range(steps):
+        system[t * k : t * k + k, t * k : t * k + k] += weight[t]
+    right = np.einsum("tkl,tl->tk", weight, fit.theta).ravel()
+    return np.linalg.solve(system, right).reshape(steps, k)
+
+
 def resampled(
     energy: Energy,
     theta: Float[np.ndarray, "times k"],
@@ -167,11 +183,12 @@ def phases(
     sweeps: int = 400,
     looks: int = 4,
     seed: int,
-) -> Float[np.ndarray, "starts species"]:
-    """The mean counts that chains from opposite states reach. Where they differ the distribution has two phases, and
-    moments that were matched from one of them prove nothing."""
-    means = []
-    for number, state in enumerate(starts):
-        seen = resampled(energy, theta[None], state, first=sweeps, looks=looks, seed=seed + number)
-        means.append(seen.counts[0])
-    return np.array(means)
+) -> tuple[Float[np.ndarray, "starts species"], Float[np.ndarray, "starts species"]]:
+    """The mean counts that chains from opposite states reach, and their standard errors. Where they differ the
+    distribution has two phases, and moments that were matched from one of them prove nothing."""
+    seen = [
+        resampled(energy, theta[None], state, first=sweeps, looks=looks, seed=seed + number)
+        for number, state in enumerate(starts)
+    ]
+    species = seen[0].counts.shape[1]
+    return np.array([one.counts[0] for one in seen]), np.array([one.error[0, :species] for one in seen])

@@ -48,8 +48,8 @@ class BoxPlan:
 
     lattice: Lattice
     counts: tuple[int, ...]  # particles of each species at the start that is followed longest
-    steps: int = 60
-    simulations: int = 1000  # of that start, to learn from; as many again to be judged by
+    steps: int = 100
+    simulations: int = 2000  # of that start, to learn from; as many again to be judged by
     starts: int = 80  # further starts, uniform in `low` to `high` particles of each species; 0: none
     start_steps: int = 30
     start_simulations: int = 300

@@ -75,12 +75,14 @@ class PhaseTest:
     step: int
     data: Float[np.ndarray, "species"]
     counts: Float[np.ndarray, "states species"]
+    error: Float[np.ndarray, "states species"]  # their standard errors
 
     @property
     def one_phase(self) -> bool:
-        """Whether all agree within 5 per cent of a species, or 5 counts where there are few."""
+        """Whether all agree within 5 per cent of a species, or within four standard errors of a difference."""
         gap = np.ptp(self.counts, axis=0)
-        return bool((gap <= np.maximum(0.05 * self.counts.mean(axis=0), 5.0)).all())
+        noise = 4 * np.sqrt(2) * self.error.max(axis=0)
+        return bool((gap <= 0.05 * self.counts.mean(axis=0) + np.minimum(noise, 25.0)).all())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int8
 
 from guldberg.reduce import tube
-from guldberg.reduce.persistent import Energy, Recorded, Track, phases, resampled, track
+from guldberg.reduce.persistent import Energy, Recorded, Track, phases, resampled, smoothed, track
 from guldberg.reduce.plan import BoxPlan
 from guldberg.reduce.result import Errors, PhaseTest, Row
 
@@ -21,6 +21,7 @@ CHAINS = 200
 SHAPED = 10  # the step at which hidden weights are found: at first the sites are independent and say nothing of them
 HORIZONS = (30, 60, 100)
 SNAPSHOTS = (0, 20, 40, 60, 80, 100)
+OPPOSED = 48  # chains from each of the states of a test of phases
 OPPOSITE = 0.8  # share of the sites that one species takes, for a test of phases
 CROWDED = 0.5  # standard deviation of a count over simulations, as a share of its mean, that is no longer one phase
 
@@ -55,8 +56,9 @@ def fit(energy: Energy, data: Recorded, sites: int, seed: int) -> Track:
 
 def follow(energy: Energy, fits: Track, density: Float[np.ndarray, "species"], seed: int) -> Followed:
     """Learn F of the biases along the static fits, roll it out and sample both paths with fresh chains."""
-    around = tube.along(fits.theta, arguments=len(density))
-    path, left = around.follow(fits.theta[0], len(fits.theta) - 1)
+    smooth = smoothed(fits, np.zeros(len(fits.theta), bool))
+    around = tube.along(smooth, arguments=len(density))
+    path, left = around.follow(smooth[0], len(smooth) - 1)
     fitted = resampled(energy, fits.theta, energy.scattered(density, CHAINS, seed=seed), seed=seed)
     rolled = resampled(energy, path, energy.scattered(density, CHAINS, seed=seed + 1), seed=seed + 1)
     shown = min(SNAPSHOTS[1], len(path) - 1)
@@ -84,10 +86,9 @@ def phase_tests(
     for step in steps:
         rest = (0.9 - OPPOSITE) / max(species - 1, 1)
         full = [np.where(np.arange(species) == a, OPPOSITE, rest) for a in range(species)]
-        begin = [energy.scattered(p, 24, seed=seed + step) for p in (*full, data.counts[step] / sites)]
-        tests.append(
-            PhaseTest(name, step, data.counts[step], phases(energy, fits.theta[step], begin, seed=seed + step))
-        )
+        begin = [energy.scattered(p, OPPOSED, seed=seed + step) for p in (*full, data.counts[step] / sites)]
+        counts, error = phases(energy, fits.theta[step], begin, seed=seed + step)
+        tests.append(PhaseTest(name, step, data.counts[step], counts, error))
     return tests
 
 

@@ -7,12 +7,10 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from guldberg.reduce.persistent import Energy, Recorded, Track, resampled, track
+from guldberg.reduce.persistent import Energy, Recorded, Track, resampled, smoothed, track
 from guldberg.reduce.result import Row
 
 CHAINS = 80
-SMOOTH = 2e3  # of the second differences of the parameters in time, against their Fisher information
-JUMP = 2  # steps in which the parameters jump away from independent sites: not smoothed over
 UNMATCHED = 25.0  # counts by which a mean may miss before a static fit counts as failed
 FULLEST = 0.9  # share of the sites that the particles of a start may take
 
@@ -39,7 +37,7 @@ class Targets:
 def targets(energy: Energy, firsts: list[Float[np.ndarray, "k"]], tracks: list[Track]) -> Targets:
     """From the static fits of each start."""
     failed = np.array([abs(t.misfit[:, : _species(energy)]).max(axis=1) > UNMATCHED for t in tracks])
-    smooth = np.array([_smoothed(t, bad) for t, bad in zip(tracks, failed, strict=True)])
+    smooth = np.array([smoothed(t, bad) for t, bad in zip(tracks, failed, strict=True)])
     fisher = np.array([t.fisher for t in tracks]) + 1e-2 * np.eye(len(firsts[0]))
     return Targets(np.array(firsts), smooth, fisher * np.where(failed, 1e-5, 1.0)[:, :, None, None], failed)
 
@@ -77,17 +75,3 @@ def scored(
 
 def _species(energy: Energy) -> int:
     return sum(name.startswith("b_") and not name.startswith("b_h") for name in energy.names)
-
-
-def _smoothed(fit: Track, failed: Bool[np.ndarray, "steps"]) -> Float[np.ndarray, "steps k"]:
-    """argmin sum_t |theta_t - fit_t|^2_Fisher + SMOOTH |second differences|^2."""
-    steps, k = fit.theta.shape
-    samples = CHAINS * 4  # of which a fit is the mean, nearly
-    weight = samples * fit.fisher * np.where(failed, 1e-6, 1.0)[:, None, None] + 0.5 * np.eye(k)
-    second = np.diff(np.eye(steps), 2, axis=0)
-    gentle = np.where(np.arange(steps - 2) < JUMP, 0.05, 1.0)
-    system = SMOOTH * np.kron((second.T * gentle) @ second, np.eye(k))
-    for t in range(steps):
-        system[t * k : t * k + k, t * k : t * k + k] += weight[t]
-    right = np.einsum("tkl,tl->tk", weight, fit.theta).ravel()
-    return np.linalg.solve(system, right).reshape(steps, k)

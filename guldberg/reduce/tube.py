@@ -19,6 +19,8 @@ from guldberg.closure.rhs import Rows
 
 SUBSTEPS = 10  # of a time step, as in the paper: a step must not jump over cells
 RIDGE = 1e-4
+BESIDE = 0.5  # cells to either side of the path in which F is that of the path, so that rounding is not the end of it
+FAINT = 1e-2  # the weight of that
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,19 +60,22 @@ class Tube:
 def along(path: Float[np.ndarray, "times k"], *, arguments: int, cell: float = 0.1, ridge: float = RIDGE) -> Tube:
     """The tube around `path`, learned by one linear least-squares problem from the path's own changes.
 
-    A smooth curve through the path is crossed in substeps; the ridge keeps functions that it hardly touches small.
+    The path is crossed in substeps; the ridge keeps functions that it hardly touches small.
     """
     fine = _between(path, SUBSTEPS)
     b = path[:, :arguments]
-    low = path[0, :arguments] - cell * (np.ceil((path[0, :arguments] - b.min(axis=0)) / cell) + 1.5)
-    counts = tuple(int(n) for n in np.ceil((b.max(axis=0) - low) / cell) + 1)
-    indices, values = _basis(low, cell, counts, fine[:-1, :arguments])
+    low = path[0, :arguments] - cell * (np.ceil((path[0, :arguments] - b.min(axis=0)) / cell) + 2.5)
+    counts = tuple(int(n) for n in np.ceil((b.max(axis=0) - low) / cell) + 2)
+    sides = BESIDE * cell * np.concatenate([np.eye(arguments), -np.eye(arguments)])
+    points = np.concatenate([fine[:-1, :arguments], *(fine[:-1, :arguments] + side for side in sides)])
+    weight = np.repeat([1.0] + [FAINT] * len(sides), len(fine) - 1)[:, None]
+    changes = np.tile(SUBSTEPS * np.diff(fine, axis=0), (1 + len(sides), 1))
+    indices, values = _basis(low, cell, counts, points)
     held = np.unique(indices)
     design = np.zeros((len(indices), len(held)))
     np.put_along_axis(design, np.searchsorted(held, indices), values, axis=1)
-    normal = design.T @ design + ridge * np.eye(len(held))
-    coefficients = np.linalg.solve(normal, design.T @ (SUBSTEPS * np.diff(fine, axis=0)))
-    return Tube(low, cell, counts, held, coefficients)
+    normal = design.T @ (weight * design) + ridge * np.eye(len(held))
+    return Tube(low, cell, counts, held, np.linalg.solve(normal, design.T @ (weight * changes)))
 
 
 def _between(path: Float[np.ndarray, "times k"], parts: int) -> Float[np.ndarray, "fine k"]:
