@@ -55,14 +55,15 @@ class Dirichlet(AbstractBoundary):
 
 
 class Flux(AbstractBoundary):
-    """D dc/dn = inflow, n pointing out: `inflow` enters through this face, amount per area and time."""
+    """D dc/dn = inflow, n pointing out: `inflow` enters through this face, amount per area and time. What does not
+    diffuse (D = 0) does not pass."""
 
     inflow: Float[Array, "*species"] = eqx.field(converter=jnp.asarray)
 
     def ghost(
         self, near: Float[Array, "species *face"], far: Float[Array, "species *face"], spacing: float, D: ArrayLike
     ) -> Float[Array, "species *face"]:
-        return near + spacing * along(self.inflow, near) / along(D, near)
+        return near + spacing * along(self.inflow, near) * _reciprocal(along(D, near))
 
 
 class Robin(AbstractBoundary):
@@ -78,7 +79,9 @@ class Robin(AbstractBoundary):
     def ghost(
         self, near: Float[Array, "species *face"], far: Float[Array, "species *face"], spacing: float, D: ArrayLike
     ) -> Float[Array, "species *face"]:
-        half = spacing * along(self.permeability, near) / (2 * along(D, near))  # (g - n) = half (2 outside - g - n)
+        half = (
+            spacing * along(self.permeability, near) * _reciprocal(2 * along(D, near))
+        )  # (g - n) = half (2 outside - g - n)
         return (2 * half * along(self.outside, near) + (1 - half) * near) / (1 + half)
 
 
@@ -86,3 +89,8 @@ def along(values: ArrayLike, field: Float[Array, "species *grid"]) -> Float[Arra
     """A number, or one for each species, so shaped and typed that it applies all over a field."""
     values = jnp.asarray(values, field.dtype)
     return values.reshape(values.shape + (1,) * (field.ndim - 1)) if values.ndim else values
+
+
+def _reciprocal(D: Float[Array, "..."]) -> Float[Array, "..."]:
+    """1 / D, or 0 where D is 0."""
+    return jnp.where(D > 0, 1 / jnp.where(D > 0, D, 1), 0)
