@@ -39,22 +39,29 @@ def sample(
     seed: int,
     every: int = 1,
     snapshots: Sequence[int] = (),
+    together: int = BITS,
     threads: int | None = None,
 ) -> Moments:
-    """As `lattice.sample`, for a multiple of 64 replicas: the counts are summed over 64 consecutive ones, and pairs are
-    nearest neighbours. Raises InputError for rules that `allows` does not.
+    """As `lattice.sample`; the counts are summed over `together` consecutive replicas, at most 64, which share a word,
+    and pairs are nearest neighbours. Raises InputError for rules that `allows` does not.
     """
     occupancy = checked(occupancy, len(rules.species))
     replicas, shape = len(occupancy), occupancy.shape[1:]
     if not allows(rules, len(shape)):
         raise InputError("64 replicas at once are for 2 A -> 0 or 2 A -> A alone, on a chain, hopping always")
-    if replicas % BITS or min(shape) < 3:
-        raise InputError(f"{replicas} chains of {shape[0]} sites; expected a multiple of {BITS}, of 3 sites or more")
-    times, words = recorded(steps, every, snapshots), replicas // BITS
+    if not 0 < together <= BITS or replicas % together or min(shape) < 3:
+        raise InputError(
+            f"{replicas} chains of {shape[0]} sites, {together} in a word; expected a multiple of that, "
+            f"at most {BITS}, and chains of 3 sites or more"
+        )
+    times, words = recorded(steps, every, snapshots), replicas // together
     beside = _beside(shape, sides(rules.periodic, shape))
     p = float(np.exp(np.asarray(rules.network.forward.log()))[0])
     dies = ~np.uint64(0) if np.asarray(rules.network.products).sum() == 0 else np.uint64(0)
-    state, shots = _packed(occupancy), np.zeros((len(snapshots), *shape, words), np.uint64)
+    state, shots = (
+        _packed(occupancy.reshape(words, together, *shape)),
+        np.zeros((len(snapshots), *shape, words), np.uint64),
+    )
     chains = np.zeros((words, times.size, 1, LENGTHS), np.int32)
     blocks, looks = -(-words // BLOCK), np.array(snapshots, np.int64)
     keys, orders = streams(seed, words), streams(seed, words + blocks)[words:]
@@ -69,19 +76,26 @@ def sample(
 
     spread(chunk, blocks, threads)
     cubes = np.zeros((times.size, 0), np.int64)
-    return Moments(times, chains[..., 0], chains[..., 1][..., None], chains, cubes, _unpacked(shots), BITS, 0)
+    return Moments(
+        times, chains[..., 0], chains[..., 1][..., None], chains, cubes, _unpacked(shots, together), together, 0
+    )
 
 
-def _packed(occupancy: Integer[np.ndarray, "replicas sites"]) -> UInt64[np.ndarray, "sites words"]:
-    replicas, sites = occupancy.shape
-    bits = np.packbits(occupancy.reshape(-1, BITS, sites), axis=1, bitorder="little")
-    return np.ascontiguousarray(bits.transpose(2, 0, 1)).view("<u8")[..., 0].astype(np.uint64)
+def _packed(occupancy: Int8[np.ndarray, "words together sites"]) -> UInt64[np.ndarray, "sites words"]:
+    words, together, sites = occupancy.shape
+    lanes = np.zeros((words, BITS, sites), np.int8)
+    lanes[:, :together] = occupancy
+    octets = np.packbits(lanes, axis=1, bitorder="little")
+    return np.ascontiguousarray(octets.transpose(2, 0, 1)).view("<u8")[..., 0].astype(np.uint64)
 
 
-def _unpacked(shots: UInt64[np.ndarray, "snapshots sites words"]) -> Int8[np.ndarray, "snapshots replicas sites"]:
-    octets = shots.astype("<u8")[..., None].view(np.uint8)
-    bits = np.unpackbits(octets, axis=-1, bitorder="little").reshape(*shots.shape[:2], BITS * shots.shape[2])
-    return np.ascontiguousarray(bits.swapaxes(1, 2)).view(np.int8)
+def _unpacked(
+    shots: UInt64[np.ndarray, "snapshots sites words"], together: int
+) -> Int8[np.ndarray, "snapshots replicas sites"]:
+    looks, sites, words = shots.shape
+    octets = np.ascontiguousarray(shots.transpose(0, 2, 1), "<u8")[..., None].view(np.uint8)
+    lanes = np.unpackbits(octets, axis=-1, count=together, bitorder="little")
+    return lanes.transpose(0, 1, 3, 2).reshape(looks, words * together, sites).view(np.int8)
 
 
 def _beside(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> UInt64[np.ndarray, "sites 2"]:

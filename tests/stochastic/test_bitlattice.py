@@ -48,13 +48,15 @@ def test_moments_are_those_of_the_general_sampler(text):
     assert np.abs(z).max() < 4
 
 
-@pytest.mark.parametrize("periodic", [True, False])
-def test_what_is_counted_is_in_the_snapshots(periodic):
-    rules, start = LatticeRules(annihilation(0.2), periodic=periodic), chain(0.5, sites=30, replicas=64 * 3, seed=0)
-    moments = bitlattice.sample(rules, start, 7, seed=1, snapshots=[0, 7])
+@pytest.mark.parametrize("periodic, together", [(True, 64), (False, 64), (False, 50), (True, 1)])
+def test_what_is_counted_is_in_the_snapshots(periodic, together):
+    rules = LatticeRules(annihilation(0.2), periodic=periodic)
+    start = chain(0.5, sites=30, replicas=3 * together, seed=0)
+    moments = bitlattice.sample(rules, start, 7, seed=1, snapshots=[0, 7], together=together)
     assert (moments.snapshots[0] == start).all()
     seen = lattice.sample(rules, moments.snapshots[1], 0, seed=0)
-    assert np.array_equal(moments.chains[:, 7], seen.chains.reshape(3, 64, 1, 1, 4).sum(1)[:, 0])
+    assert np.array_equal(moments.chains[:, 7], seen.chains.reshape(3, together, 1, 1, 4).sum(1)[:, 0])
+    assert np.allclose(moments.mean(moments.chains)[7], seen.mean(seen.chains)[0])
     assert np.array_equal(moments.counts[:, 7], moments.chains[:, 7, :, 0])
     assert np.array_equal(moments.pairs[:, 7, 0, 0], moments.chains[:, 7, 0, 1])
 
@@ -98,7 +100,7 @@ def test_it_knows_what_it_can_do(rules, allowed):
             bitlattice.sample(rules, np.zeros((64, 5), int), 1, seed=0)
 
 
-@pytest.mark.parametrize("shape", [(63, 10), (64, 2)])
-def test_bad_shapes_are_told_in_one_line(shape):
-    with pytest.raises(InputError, match="expected a multiple of 64, of 3 sites or more"):
-        bitlattice.sample(LatticeRules(annihilation()), np.zeros(shape, int), 1, seed=0)
+@pytest.mark.parametrize("shape, together", [((63, 10), 64), ((64, 2), 64), ((65, 10), 65), ((4, 10), 0)])
+def test_bad_shapes_are_told_in_one_line(shape, together):
+    with pytest.raises(InputError, match=f"{together} in a word; expected a multiple of that, at most 64"):
+        bitlattice.sample(LatticeRules(annihilation()), np.zeros(shape, int), 1, seed=0, together=together)

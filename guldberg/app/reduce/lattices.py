@@ -10,7 +10,7 @@ from jaxtyping import Float, Int8
 from guldberg.reduce.coordinates import pairs_of
 from guldberg.reduce.persistent import Recorded
 from guldberg.reduce.plan import Lattice
-from guldberg.stochastic import counting, gibbs, lattice, start
+from guldberg.stochastic import bitlattice, counting, gibbs, lattice, start
 from guldberg.stochastic.rules import LatticeRules
 
 SHELLS = (1, 2)  # squared distances at which pairs are counted: nearest neighbours and face diagonals
@@ -31,16 +31,17 @@ class ChainLattices:
         self, starts: Float[np.ndarray, "starts 3"], *, lattices: int, steps: int, seed: int
     ) -> Float[np.ndarray, "starts times 4"]:
         """Mean counts of particles and of 2, 3 and 4 of them on neighbouring sites, at steps 0, 1, ..."""
-        seeds = np.random.default_rng(seed).integers(2**62, size=(len(starts), 2))
-        return np.array([self._one(b, lattices, steps, *map(int, two)) for b, two in zip(starts, seeds, strict=True)])
-
-    def _one(
-        self, theta: Float[np.ndarray, "3"], lattices: int, steps: int, drawn: int, simulated: int
-    ) -> Float[np.ndarray, "times 4"]:
-        (sites,), b = self.place.size, [float(x) for x in theta]
-        states = start.chain(*b, sites=sites, replicas=lattices, seed=drawn, periodic=self.place.periodic)
-        moments = lattice.sample(rules(self.place), states, steps, seed=simulated)
-        return moments.mean(moments.chains)[:, 0]
+        (sites,), periodic = self.place.size, self.place.periodic
+        simulated, *drawn = np.random.default_rng(seed).integers(2**62, size=1 + len(starts)).tolist()
+        draws = {"sites": sites, "replicas": lattices, "periodic": periodic}
+        states = [start.chain(*b, seed=one, **draws) for b, one in zip(starts.tolist(), drawn, strict=True)]
+        happen, occupancy = rules(self.place), np.concatenate(states)
+        if bitlattice.allows(happen, 1):  # 25 times faster
+            together = max(n for n in range(1, bitlattice.BITS + 1) if lattices % n == 0)
+            moments = bitlattice.sample(happen, occupancy, steps, seed=simulated, together=together)
+        else:
+            moments = lattice.sample(happen, occupancy, steps, seed=simulated)
+        return moments.chains[:, :, 0].reshape(len(starts), -1, steps + 1, counting.LENGTHS).sum(axis=1) / lattices
 
 
 @dataclasses.dataclass(frozen=True)
