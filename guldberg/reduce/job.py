@@ -19,12 +19,13 @@ from jaxtyping import Array, Bool, Float
 from scipy.spatial import KDTree
 
 from guldberg.closure.chain import Chain
-from guldberg.closure.events import processes
+from guldberg.closure.events import Process, processes
 from guldberg.closure.fem import CubicElements
 from guldberg.closure.graphical import TRIPLETS
 from guldberg.closure.regression import Solved
 from guldberg.learn.fit import Metrics
-from guldberg.reduce import learn
+from guldberg.reduce import baselines, learn
+from guldberg.reduce.baselines import Held
 from guldberg.reduce.learn import Lesson, ReducedModel
 from guldberg.reduce.plan import ChainPlan
 from guldberg.reduce.result import Beyond, ChainReduced, Errors, Slice
@@ -41,6 +42,7 @@ WORDS = {
     "done": "done",
 }
 K = len(TRIPLETS.names)
+BASELINES = 5
 BATCH = 10  # held-out starts simulated in a step
 ITERATIONS, ROUNDS = 10, 3  # of the refinement: in a step, and steps
 WIDER = 1.6  # the cube of the starts outside, in widths of the trained one
@@ -164,13 +166,8 @@ class ChainReduction:
 
     def _prior(self, state: ChainState) -> ChainState:
         assert state.fits is not None
-        if self.brought is not None:
-            return dataclasses.replace(state, prior=np.asarray(learn.nothing(state.fits).coefficients))
-        lattice = self.plan.lattice
-        rules = processes(lattice.network, hop=lattice.hop, dt=lattice.dt)
-        return dataclasses.replace(
-            state, prior=np.asarray(learn.from_rules(self.chain, rules, state.fits).coefficients)
-        )
+        prior = learn.from_rules(self.chain, self._rules, state.fits)
+        return dataclasses.replace(state, prior=np.asarray(prior.coefficients))
 
     def _choose(self, state: ChainState) -> ChainState:
         penalty, fold = self._folds[state.unit]
@@ -185,12 +182,21 @@ class ChainReduction:
         return dataclasses.replace(state, coefficients=refined.coefficients)
 
     def _judge(self, state: ChainState) -> ChainState:
+        """The learned closure first, then each of the others."""
+        if state.unit == 0:
+            return self._judged(state)
+        name, make = list(self._baselines(state).items())[state.unit - 1]
+        assert state.held is not None
+        predicted = make().predict(Held(self.chain, self._held_starts(state), state.held))
+        return dataclasses.replace(state, modelled={**state.modelled, name: predicted})
+
+    def _judged(self, state: ChainState) -> ChainState:
         model, starts = self._model(state), self._held_starts(state)
         thetas, moments, left = _followed(model, jnp.asarray(starts), self.plan.steps)
         began = time.perf_counter()
         jax.block_until_ready(_followed(model, jnp.asarray(starts), self.plan.steps))
         spent = (time.perf_counter() - began) / len(starts)
-        modelled = {**state.modelled, "learned": np.asarray(moments), "static_floor": self._floor(state, model)}
+        modelled = {"learned": np.asarray(moments)}
         return dataclasses.replace(
             state, thetas=np.asarray(thetas), left=np.asarray(left), modelled=modelled, per_start=spent
         )
@@ -210,6 +216,25 @@ class ChainReduction:
         """The distribution: exact moments by transfer matrices."""
         lattice = self.plan.lattice
         return Chain(TRIPLETS, lattice.sites, periodic=lattice.periodic)
+
+    @property
+    def _rules(self) -> tuple[Process, ...]:
+        """The network as what can happen to a few sites in a step."""
+        lattice = self.plan.lattice
+        return processes(lattice.network, hop=lattice.hop, dt=lattice.dt)
+
+    def _baselines(self, state: ChainState) -> dict[str, Callable[[], baselines.Baseline]]:
+        """What a physicist would try first, by the outside names; rates are fitted to the training starts."""
+        sites, ends = self.plan.lattice.sites, {"periodic": self.plan.lattice.periodic}
+        assert state.starts is not None and state.training is not None
+        known = self.chain, state.starts, state.training
+        return {
+            "projection": lambda: baselines.projection(sites, self._rules, **ends),
+            "pair_closure": lambda: baselines.fitted(baselines.pair_closure(sites, self._rules, **ends), *known),
+            "pair_closure_unfitted": lambda: baselines.pair_closure(sites, self._rules, **ends),
+            "mean_field": lambda: baselines.fitted(baselines.mean_field(sites, self._rules, **ends), *known),
+            "static_floor": lambda: baselines.StaticFloor("static floor", self.chain),
+        }
 
     @property
     def _folds(self) -> list[tuple[float, int]]:
@@ -249,13 +274,6 @@ class ChainReduction:
         first = jnp.asarray(state.held[:, :1, :K])
         return np.asarray(learn.static_fits(self.chain, first, jnp.zeros((len(first), K))).thetas)[:, 0]
 
-    def _floor(self, state: ChainState, model: ReducedModel) -> Moments:
-        """Of the best (b, J, K) at each step by itself."""
-        assert state.held is not None
-        guess = jnp.asarray(self._held_starts(state))
-        fits = learn.static_fits(self.chain, jnp.asarray(state.held[..., :K]), guess)
-        return np.asarray(model.moments(fits.thetas))
-
     def _drawn(self, count: int, *words: int) -> Float[np.ndarray, "starts k"]:
         plan = self.plan
         return np.random.default_rng(words).uniform(plan.low, plan.high, (count, K))
@@ -275,7 +293,8 @@ class ChainReduction:
         own = self.brought is None
         return {
             "simulate": 1 + (-(-self.plan.held_out // BATCH) if own else 0), "static": 1, "prior": 1,
-            "choose": len(self._folds), "refine": ROUNDS, "judge": 1, "outside": int(own and self.plan.outside > 0),
+            "choose": len(self._folds), "refine": ROUNDS, "judge": 1 + BASELINES,
+            "outside": int(own and self.plan.outside > 0),
         }[stage]  # fmt: skip
 
     def _progress(self, state: ChainState) -> float:

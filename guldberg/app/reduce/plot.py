@@ -19,6 +19,7 @@ LOOKS: dict[str, dict[str, Any]] = {  # learned stands out; floor and noise boun
     "learned": {"color": COLOURS[0], "lw": 2.4},
     "projection": {"color": COLOURS[2], "ls": "--"},
     "pair_closure": {"color": COLOURS[3], "ls": "-."},
+    "pair_closure_unfitted": {"color": COLOURS[4], "ls": "-."},
     "mean_field": {"color": COLOURS[1], "ls": "--"},
     "static_floor": {"color": COLOURS[5], "ls": ":"},
     "noise": {"color": COLOURS[6], "ls": ":"},

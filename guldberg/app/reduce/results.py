@@ -76,7 +76,10 @@ def _chain(found: ChainReduced) -> dict[str, Any]:
         "rmse": dict(zip(ORDERS, np.sqrt((beyond.error**2).mean(axis=0)).tolist(), strict=True)),
         "warned": int(beyond.warned.sum()),
     }  # fmt: skip
+    blank = [[None] * found.held.shape[1]] * len(ORDERS)
+    more = found.errors.get("pair_closure_unfitted")
     return {
+        "pair_closure_unfitted": dict(zip(ORDERS, blank if more is None else more.tolist(), strict=True)),
         "cross_validation": [{"penalty": name, "error": error} for name, error in found.penalties],
         "seconds_per_start": found.per_start,
         "seconds_per_lattice": found.per_lattice,

@@ -11,6 +11,7 @@ NAMES = {
     "learned": "learned closure",
     "projection": "from the reactions alone",
     "pair_closure": "pair closure, fitted",
+    "pair_closure_unfitted": "pair closure, from the reactions alone",
     "mean_field": "mean field, fitted",
     "static_floor": "best of its kind at each step",
     "noise": "noise of the simulations",
