@@ -17,7 +17,6 @@ from guldberg.closure.events import Process
 from guldberg.closure.rhs import AbstractRightHandSide
 
 DOUBLINGS = 12  # T^4096 has one direction left, for all interactions but the very strongest
-SUBSTEPS = 16  # of a lattice step: nearly full lattices are stiff
 RIDGE = 1e-12  # per site: of an empty lattice nothing can be told
 
 
@@ -52,10 +51,11 @@ class Projection(AbstractRightHandSide):
     rates: Float[Array, "processes"]  # per step
     expected: Float[np.ndarray, "processes contexts blocks"]  # change of block numbers by a process of rate 1
     windows: Int[np.ndarray, "contexts places"]  # the blocks a context consists of
+    substeps: int = eqx.field(static=True)  # of a lattice step
 
-    def __init__(self, chain: Chain, processes: Sequence[Process]) -> None:
+    def __init__(self, chain: Chain, processes: Sequence[Process], *, substeps: int = 16) -> None:
         longest = max(len(before) for process in processes for before, _, _ in process.changes)
-        self.chain = chain
+        self.chain, self.substeps = chain, substeps
         self.rates = jnp.array([process.rate for process in processes])
         self.windows = _windows(chain, longest)
         self.expected = np.stack([_expected(chain, process, longest) for process in processes])
@@ -102,14 +102,14 @@ class Projection(AbstractRightHandSide):
         return jnp.linalg.solve(fisher, self._drift(state, theta))
 
     def __call__(self, theta: Float[Array, "k"]) -> Float[Array, "k"]:
-        """The change over one lattice step, by Heun's method."""
-        h = 1.0 / SUBSTEPS
+        """The change over one lattice step, by Heun's method: nearly full lattices are stiff, and need 16 substeps."""
+        h = 1.0 / self.substeps
 
         def heun(_: int, theta: Float[Array, "k"]) -> Float[Array, "k"]:
             here = self.velocity(theta)
             return theta + h / 2 * (here + self.velocity(theta + h * here))
 
-        return jax.lax.fori_loop(0, SUBSTEPS, heun, theta) - theta
+        return jax.lax.fori_loop(0, self.substeps, heun, theta) - theta
 
     def with_rates(self, rates: Float[Array, "processes"]) -> Projection:
         """The same rules at other rates, such as fitted ones."""

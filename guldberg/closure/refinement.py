@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -20,12 +19,12 @@ LOST = 1e12  # the objective where a trajectory has left all bounds
 MEMORY = 20
 
 
-class Trajectories(NamedTuple):
+class Trajectories(eqx.Module):
     """What a rollout is held against: from each start, the moments of the truth at some times."""
 
     thetas: Float[Array, "starts k"]  # at time 0
     moments: Float[Array, "starts times k"]
-    times: Int[np.ndarray, "times"]  # in steps
+    times: tuple[int, ...] = eqx.field(static=True)  # in steps
 
     def of(self, starts: Int[np.ndarray, "chosen"]) -> Trajectories:
         return Trajectories(self.thetas[starts], self.moments[starts], self.times)
@@ -38,7 +37,7 @@ def cross_entropy(
     Its derivative in theta_t is mu~ - mu, the source of the adjoint equation (31)."""
 
     def of_start(theta: Float[Array, "k"], moments: Float[Array, "times k"]) -> Float[Array, "times"]:
-        path = rollout(rhs, theta, int(truth.times[-1]))[truth.times]
+        path = rollout(rhs, theta, truth.times[-1])[np.array(truth.times)]
         return jax.vmap(ensemble.log_partition)(path) - jnp.sum(path * moments, axis=-1)
 
     return jax.vmap(of_start)(truth.thetas, truth.moments)
@@ -66,7 +65,6 @@ def refine(
     """L-BFGS on z, with u = u0 + L^-T z and L from the least-squares problem that gave u0 = `family.coefficients`."""
     start = np.asarray(family.coefficients)
     count = truth.moments.shape[0] * truth.moments.shape[1]
-    value_and_slope = _objective(ensemble, family, truth)
     transposed = [np.asfortranarray(factor) for factor in factors]
 
     def solve(z: Float[np.ndarray, "dofs k"], transpose: bool) -> Float[np.ndarray, "dofs k"]:
@@ -78,7 +76,7 @@ def refine(
 
     def objective(z: Float[np.ndarray, "n"]) -> tuple[float, Float[np.ndarray, "n"]]:
         u = start + solve(z.reshape(start.shape), transpose=True)
-        value, slope = value_and_slope(jnp.asarray(u))
+        value, slope = _total(jnp.asarray(u), ensemble, family, truth)
         if not np.isfinite(value):
             return LOST, np.zeros_like(z)
         pull = penalty * roughness @ (u - prior)
@@ -98,11 +96,8 @@ def refine(
     return Refined(u, tuple(values), int(found.nfev))
 
 
-def _objective(
-    ensemble: AbstractEnsemble, family: AbstractLinearFamily, truth: Trajectories
-) -> Callable[[Float[Array, "dofs k"]], tuple[Array, Array]]:
-    @eqx.filter_jit
-    def total(u: Float[Array, "dofs k"]) -> tuple[Array, Array]:
-        return jax.value_and_grad(lambda u: jnp.sum(cross_entropy(ensemble, family.having(u), truth)))(u)
-
-    return total
+@eqx.filter_jit
+def _total(
+    u: Float[Array, "dofs k"], ensemble: AbstractEnsemble, family: AbstractLinearFamily, truth: Trajectories
+) -> tuple[Array, Array]:
+    return jax.value_and_grad(lambda u: jnp.sum(cross_entropy(ensemble, family.having(u), truth)))(u)
