@@ -19,13 +19,21 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from guldberg.design.chemistry import sparse
+from guldberg.design.generator import Encoder, Generator
+from guldberg.design.measure import reads
+from guldberg.design.model import Model, learnable
+from guldberg.design.recipe import Recipe, Stage
 from guldberg.design.start import AbstractStart
-from guldberg.drive import AbstractDrive
+from guldberg.drive import AbstractDrive, NoisyFlow
+from guldberg.learn.descent import Descent, Rates
+from guldberg.learn.losses import CrossEntropy, Dissipation, Steps, When
 from guldberg.rollout import rollout
 from guldberg.space.grid import Grid
+from guldberg.space.stencil import NinePoint
 from guldberg.stepper import AbstractStepper, Euler
 from guldberg.system import ReactionDiffusion
 
+EULER = Euler()
 SYMBOLS = 4  # competitors, two bits
 SLOWEST = 0.05  # diffusivity, cells^2 per second: the least that Elliott (2022) A.3 allows
 
@@ -113,7 +121,7 @@ def recall(
     ts: Sequence[float],
     key: Key[Array, ""],
     dt: float = 1.0,
-    stepper: AbstractStepper = Euler(),
+    stepper: AbstractStepper = EULER,
 ) -> Recall:
     """Each word written, left alone with the noise of the drive, and read at `ts`, whole numbers of steps of `dt`."""
     saves = tuple(round(t / dt) for t in ts)
@@ -138,3 +146,31 @@ def _recall(
         return Recall(right, ran.excess.max(), ran.out_of_bounds.sum().astype(ran.excess.dtype))
 
     return jax.lax.map(one, (z, keys))
+
+
+# the recipe
+
+FLOW, NOISE = 0.1, 0.8  # f, and the most that the noise adds to it: .4 on average
+
+
+def bits(*, words: int = 16, updates: int = 2200) -> Recipe:
+    """Bits that a decoder reads from states under a noisy flow: generator, medium and decoder learn together, from
+    equal competitors on, and the states dissipate. T = 24 s is enough: what they hold so long they hold. Steps of 1 s
+    are too long for Euler's rule beside these constants: they leave negative concentrations behind, and blow up."""
+    read = 2 * CrossEntropy(when=When(0.0, 1.0)) + 0.4 * CrossEntropy(when=When(random=1))
+    loss = 2 / 2.4 * read + 0.3 * Dissipation() + 5 * Steps(0.7)
+    rates = Rates({"start": 3e-3, "decoder": 3e-3, "medium": 3e-4}, warmup=20, cosine=True, floor=0.05)
+    stage = Stage(24, updates, loss, Descent(rates, beta1=0.95, clip_all=1.0), dt=0.5, batch=2)
+    return Recipe("bits", lambda key: _built(words, key), (stage,), reads, bits=words, used=words)
+
+
+def _built(words: int, key: Key[Array, ""]) -> Model:
+    of_start, of_decoder = jax.random.split(key)
+    grid = Grid.periodic((64, 64), stencil=NinePoint())
+    drive = NoisyFlow(FLOW, jnp.eye(SYMBOLS + 1)[0], high=NOISE)
+    medium = competitors(grid, drive, flow=FLOW + NOISE / 2, threshold=0.16, others=1e-4)
+    start = Generator.random(grid, SYMBOLS + 1, bits=words, width=64, key=of_start)
+    # all species together start at 1 on average, as much as the feed brings
+    start = eqx.tree_at(lambda g: g.norms[-1].bias, start, start.norms[-1].bias - 0.6)
+    decoder = Encoder.random(grid.shape, SYMBOLS + 1, bits=words, width=64, key=of_decoder)
+    return Model(learnable(medium, relative=0.02), start, decoder)

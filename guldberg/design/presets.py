@@ -7,8 +7,10 @@ import functools
 from collections.abc import Callable
 
 from guldberg.design import paper
+from guldberg.design.bits import bits
 from guldberg.design.pattern import pattern
 from guldberg.design.recipe import Recipe
+from guldberg.design.replication import replication
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Preset:
 
 PRESETS = {
     "pattern": Preset(pattern, "a network that holds a picture for 1000 s", picture=True),
+    "bits": Preset(bits, "words that are read from states under a noisy flow, at any time"),
+    "replication": Preset(replication, "a structure that is there twice after 352 s"),
     "paper-2a": Preset(paper.figure_2a, "Elliott's pattern of four species, as he learned it", picture=True),
     "paper-2b": Preset(paper.figure_2b, "Elliott's pattern of five species", picture=True),
     "paper-3": Preset(paper.figure_3, "Elliott's most dissipative structures"),

@@ -18,18 +18,17 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from guldberg.design.chemistry import Reaction, sparse
-from guldberg.design.disturb import Rough
 from guldberg.design.measure import Judge
 from guldberg.design.model import Model, learnable
 from guldberg.design.recipe import Recipe, Stage
 from guldberg.design.start import Direct, Placed
 from guldberg.drive import FlowReactor
 from guldberg.learn.descent import Descent, Rates
-from guldberg.learn.losses import Outside, Replication, Spread, Steps, Sum, Window, windowed
+from guldberg.learn.losses import Outside, Replication, Spread, Steps, Sum, Window, mean_square, windowed
 from guldberg.learn.parameters import Bounded
 from guldberg.space.boundary import NoFlux
 from guldberg.space.grid import Grid
-from guldberg.space.stencil import NinePoint
+from guldberg.space.stencil import NinePoint, Star
 from guldberg.system import ReactionDiffusion
 
 
@@ -119,8 +118,10 @@ def travelling_wave(grid: Grid, *, feed: float = 0.02, decay: float = 0.05, pace
     return ReactionDiffusion(sparse(5, k), grid, jnp.asarray([0.2, 0.1, 0.1, 0.1, 0.1]), drive)
 
 
-def seed(shape: tuple[int, ...], *, radii: tuple[float, ...] = (7.0, 4.0)) -> Float[Array, "species *grid"]:
-    """Where the wave of `travelling_wave` starts from: half the feed replaced by X1 in a spot of Gaussian profile."""
+def seed(shape: tuple[int, ...], *, radius: float = 7.0) -> Float[Array, "species *grid"]:
+    """Where the wave of `travelling_wave` starts from: half the feed replaced by X1 in a spot of Gaussian profile,
+    narrower along the last axis, along which it is to go."""
+    radii = (radius,) * (len(shape) - 1) + (4 / 7 * radius,)
     axes = [(np.arange(n) - (n - 1) / 2) / r for n, r in zip(shape, radii, strict=True)]
     spot = np.exp(-0.5 * sum(x**2 for x in np.meshgrid(*axes, indexing="ij")))
     return jnp.asarray(FEED[0] * np.stack([1 - 0.5 * spot, 0.5 * spot, 0.2 * spot, 0.15 * spot, 0.1 * spot]))
@@ -133,38 +134,43 @@ PATCH = (32, 32)  # what of the parent is learned, in the middle; around it a un
 T = 352.0  # seconds
 
 
-def replication(*, updates: tuple[int, int, int] = (600, 900, 600)) -> Recipe:
+def replication(*, updates: tuple[int, int, int] = (600, 800, 500)) -> Recipe:
     """A structure that is there twice after 352 s, 24 cells to the left and to the right, and nowhere else.
 
-    First on the paper's torus, then in a taller place with nothing allowed outside the daughters' windows, then with
-    a growing roughness of X_0 and of the constants: a structure that is just about to die needs no noise to be
-    learned, but to be trusted.
+    First on the paper's torus with its own loss; then in a taller place, where a ring that grows does not meet its own
+    image, with nothing allowed outside the daughters' windows; then in steps of half a second, since a structure that
+    is nearly extinct is sensitive to them.
     """
-    free = TWINS.moved(((FREE[0] - TORUS[0]) // 2, (FREE[1] - TORUS[1]) // 2))
-    first = Stage(T, updates[0], _loss(TWINS, TORUS), _descent(2e-2, 3e-3))
-    taller = Stage(T, updates[1], _loss(free, FREE), _descent(5e-3, 1e-3), enter=lambda model: enlarged(model, FREE))
-    rough = Stage(
-        T,
-        updates[2],
-        _loss(free, FREE),
-        _descent(5e-3, 1e-3),
-        dt=0.5,
-        disturb=Rough(state=0.03, constants=3e-3, ramp=0.6),
+    free = TWINS.moved(tuple((n - m) // 2 for n, m in zip(FREE, TORUS, strict=True)))
+    stages = (
+        Stage(T, updates[0], plain(TWINS), _descent(2e-2, 3e-3)),
+        Stage(T, updates[1], alone(free), _descent(5e-3, 1e-3), enter=lambda model: enlarged(model, FREE)),
+        Stage(T, updates[2], alone(free), _descent(5e-3, 1e-3), dt=0.5),
     )
-    return Recipe("replication", parent, (first, taller, rough), judged(free))
+    return Recipe("replication", parent, stages, judged(free))
 
 
-def parent(key: Key[Array, ""]) -> Model:
-    """The travelling wave as it is, and a spot to learn from."""
-    grid = Grid.periodic(TORUS, stencil=NinePoint())
-    system = travelling_wave(grid)
-    corner = tuple((n - m) // 2 for n, m in zip(TORUS, PATCH, strict=True))
-    spot = seed(TORUS).astype(jnp.float32)[:, corner[0] : corner[0] + PATCH[0], corner[1] : corner[1] + PATCH[1]]
-    inner = Direct.near(spot, Grid(PATCH, 1.0, [NoFlux()] * 2), smooth=True)
+def plain(family: Family) -> Sum:
+    """Elliott (2022) eqs. (13) to (15), squares instead of norms, in the centred units 2c - 1 of his code."""
+    alike = 4 * Replication(family.window, family.shifts, mean_square)
+    return alike + 2 * Spread(0.25, family.window, family.shifts) + Steps(0.3)
+
+
+def alone(family: Family) -> Sum:
+    """Daughters alike in each species by its own measure, and nothing elsewhere."""
+    alike = Replication(family.window, family.shifts) + 4 * Spread(0.2, family.window, family.shifts)
+    return alike + 0.25 * Outside(jnp.asarray(family.outside(FREE))) + Steps(0.3)
+
+
+def parent(key: Key[Array, ""], *, shape: tuple[int, ...] = TORUS, patch: tuple[int, ...] = PATCH) -> Model:
+    """The travelling wave as it is, and in the middle of the place a spot to learn from."""
+    grid = Grid.periodic(shape, stencil=NinePoint() if len(shape) == 2 else Star())
+    inner = Direct.near(seed(patch).astype(jnp.float32), Grid(patch, 1.0, [NoFlux()] * len(patch)), smooth=True)
     noisy = eqx.tree_at(lambda d: d.y, inner, inner.y + 0.01 * jax.random.normal(key, inner.y.shape, inner.y.dtype))
+    corner = tuple((n - m) // 2 for n, m in zip(shape, patch, strict=True))
     placed = Placed(noisy, jnp.asarray(FEED, jnp.float32), grid, corner)
     placed = eqx.tree_at(lambda p: p.background, placed, replace_fn=Bounded.of)
-    return Model(learnable(system, relative=0.01), placed)
+    return Model(learnable(travelling_wave(grid), relative=0.01), placed)
 
 
 def enlarged(model: Model, shape: tuple[int, ...]) -> Model:
@@ -191,12 +197,6 @@ def judged(family: Family) -> Judge:
         }
 
     return judge
-
-
-def _loss(family: Family, shape: tuple[int, ...]) -> Sum:
-    alike = Replication(family.window, family.shifts) + 4 * Spread(0.2, family.window, family.shifts)
-    outside = family.outside(shape)
-    return alike + Steps(0.3) + (0.25 * Outside(jnp.asarray(outside)) if outside.any() else Sum((), ()))
 
 
 def _descent(of_start: float, of_medium: float) -> Descent:

@@ -5,6 +5,8 @@ import pytest
 
 from guldberg.design import replication
 from guldberg.design.chemistry import sparse
+from guldberg.learn.losses import Seen, Steps
+from guldberg.learn.parameters import resolve
 from guldberg.rollout import rollout
 from guldberg.space.grid import Grid
 from guldberg.space.stencil import NinePoint
@@ -77,3 +79,38 @@ def test_the_wave_of_the_start_travels_as_far_as_the_daughters_lie():
 def test_a_reaction_that_the_network_lacks_is_named():
     with pytest.raises(ValueError, match="not a reaction of this network"):
         sparse(3, {((1, 0, 0), (0, 0, 0)): 1.0})
+
+
+def test_a_model_in_a_larger_place_starts_the_same_in_its_middle():
+    model = replication.parent(jax.random.key(0))
+    larger = resolve(replication.enlarged(model, (96, 96)))
+    before, after = resolve(model).start(jnp.zeros(0)), larger.start(jnp.zeros(0))
+    assert np.array_equal(after[:, 24:72], before) and larger.medium.grid.shape == (96, 96)
+    assert np.allclose(after[:, :24], np.asarray(larger.start.background)[:, None, None])
+
+
+def test_the_judge_reports_the_worse_daughter():
+    before = np.zeros((2, 48, 96))
+    before[:, 20:28, 44:52] = np.random.default_rng(2).uniform(size=(2, 8, 8))
+    after = np.roll(before, -24, 2)  # only one of the two is there
+    model = replication.parent(jax.random.key(0))
+    said = replication.judged(replication.TWINS)(model, jnp.zeros(0), jnp.asarray(before), jnp.asarray(after))
+    assert abs(said["within"]) < 1e-12 and said["contrast_least"] == 0 and np.isclose(said["contrast_most"], 1)
+
+
+def test_the_loss_sees_copies_and_asks_for_nothing_outside():
+    """Of a perfect pair of copies in free space the loss is that of steps alone, which is not counted here."""
+    recipe = replication.replication()
+    system = replication.travelling_wave(Grid.periodic((96, 96)))
+    before = np.zeros((5, 96, 96))
+    before[:, 44:52, 44:52] = np.random.default_rng(3).uniform(2, 4, (5, 8, 8))
+    after = np.roll(before, -24, 2) + np.roll(before, 24, 2)
+    stray = after + 0.5 * np.roll(before, 40, 1)
+
+    def loss(end: np.ndarray) -> float:
+        states = jnp.stack([jnp.asarray(before), jnp.asarray(end)])
+        parts = [part for part in recipe.stages[1].loss.losses if not isinstance(part, Steps)]
+        ran = rollout(system, states[0], steps=1)
+        return sum(float(part(Seen(system, ran, states[-part.when.count :], jnp.zeros(0)))) for part in parts)
+
+    assert loss(after) < 1e-6 < 0.1 < loss(before) and loss(stray) > 0.01
