@@ -13,8 +13,9 @@ from jaxtyping import Array, Float
 
 from guldberg.drive import FlowReactor
 from guldberg.network import ReactionNetwork
-from guldberg.space.boundary import Periodic, along
-from guldberg.space.stencil import shifted
+from guldberg.space.boundary import NoFlux, Periodic, along
+from guldberg.space.grid import Grid
+from guldberg.space.stencil import interior, shifted
 from guldberg.system import ReactionDiffusion
 
 FLOOR = 1e-5  # of each flux, Elliott (2022) below eq. (18)
@@ -41,22 +42,22 @@ def diffusion(system: ReactionDiffusion, c: Float[Array, "species *grid"]) -> Fl
 
     w is the weight of the link in the stencil. Exchange with a reservoir beyond a face is not counted.
     """
-    c_log = jnp.log(jnp.maximum(c, jnp.finfo(c.dtype).tiny))
+    padded = system.grid.padded(c, system.diffusivity)
+    padded_log = jnp.log(jnp.maximum(padded, jnp.finfo(c.dtype).tiny))
     total = jnp.zeros_like(c)
     for step, weight in system.grid.stencil.weights(system.grid.spacing).items():
-        linked = _linked(system, step, c.dtype)
-        neighbour, neighbour_log = (jnp.roll(x, [-s for s in step], range(1, c.ndim)) for x in (c, c_log))
-        total += weight / 2 * linked * (c - neighbour) * (c_log - neighbour_log)
+        difference, of_logs = (shifted(x, step) - interior(x) for x in (padded, padded_log))
+        total += weight / 2 * _within(system.grid, step, c.dtype) * difference * of_logs
     return (along(system.diffusivity, c) * total).sum(0)
 
 
-def _linked(system: ReactionDiffusion, step: tuple[int, ...], dtype: np.dtype) -> Float[Array, "1 *grid"]:
-    """1 where the neighbour one `step` away is a cell of the grid, 0 where it lies beyond a face."""
-    inside = np.ones(system.grid.shape, bool)
-    for axis, (s, (lower, _)) in enumerate(zip(step, system.grid.boundaries, strict=True)):
-        if s and not isinstance(lower, Periodic):
-            np.moveaxis(inside, axis, 0)[-1 if s > 0 else 0] = False
-    return jnp.asarray(inside[None], dtype)
+def _within(grid: Grid, step: tuple[int, ...], dtype: np.dtype) -> Float[Array, "1 *grid"]:
+    """0 where the neighbour one `step` away is a reservoir, 1 where it is a cell (that of a torus or a mirror too)."""
+    inside = np.ones(grid.shape, dtype)
+    for axis, s in enumerate(step):
+        if s and not isinstance(grid.boundaries[axis][int(s > 0)], Periodic | NoFlux):
+            np.moveaxis(inside, axis, 0)[-1 if s > 0 else 0] = 0
+    return jnp.asarray(inside[None])
 
 
 def diffusion_by_gradient(
