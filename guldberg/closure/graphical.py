@@ -72,6 +72,9 @@ class Energy:
         if not self.species():
             raise ValueError("an energy needs at least one visible unit")
 
+    def __hash__(self) -> int:
+        return hash(tuple(self.interactions.items()))
+
     def _factors(self) -> list[Factor]:
         return [f for feature in self.interactions.values() for product in feature.products for f in product]
 
