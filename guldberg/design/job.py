@@ -74,8 +74,7 @@ class Design:
             raise ValueError("no update has been made yet")
         recipe, index = self.recipe, min(state.stage, len(self.recipe.stages) - 1)
         carry, skeleton, stage = self._carry(state), self.skeleton(state.seed, index), recipe.stages[index]
-        whole = _whole(carry.best, skeleton)
-        best = parameters.resolve(whole if recipe.leave is None else recipe.leave(whole))
+        best = self.best(state)
         z = recipe.z(jax.random.fold_in(jax.random.key(state.seed), 0))
         c0, dt, stepper = eqx.filter_jit(best.start)(z), recipe.evaluation_dt, recipe.evaluation_stepper
         ts = measure.times(stage.horizon, dt)
@@ -102,6 +101,12 @@ class Design:
             seed=state.seed,
             warnings=state.warnings,
         )
+
+    def best(self, state: State) -> Model:
+        """The best point of the stage reached, its quantities in place of parameters."""
+        index = min(state.stage, len(self.recipe.stages) - 1)
+        whole = eqx.combine(self._carry(state).best, self.skeleton(state.seed, index))
+        return parameters.resolve(whole if self.recipe.leave is None else self.recipe.leave(whole))
 
     def skeleton(self, seed: int, stage: int) -> Model:
         """The model of a stage as it would be without any update: its structure, and all that is not learned."""
@@ -139,7 +144,7 @@ class Design:
         following, warnings = state.stage + 1, state.warnings + told
         if following == len(self.recipe.stages):
             return dataclasses.replace(state, stage=following, warnings=warnings)
-        best = _whole(carry.best, self.skeleton(state.seed, state.stage))
+        best = eqx.combine(carry.best, self.skeleton(state.seed, state.stage))
         entered = self.recipe.stages[following].enter
         model = best if entered is None else entered(best)
         fresh = _leaves(descent.begin(self.recipe.stages[following].descent, model))
@@ -241,10 +246,6 @@ def _renewed(stage: Stage, still: Any, carry: descent.Carry, key: Key[Array, ""]
 
     due = carry.update % renew.every == 0
     return carry._replace(model=jax.lax.cond(due, change, lambda moving: moving, carry.model))
-
-
-def _whole(moving: Any, skeleton: Model) -> Model:
-    return eqx.combine(moving, skeleton)
 
 
 def _leaves(carry: descent.Carry) -> tuple[np.ndarray, ...]:

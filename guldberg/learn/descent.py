@@ -21,7 +21,7 @@ from guldberg.learn import parameters
 
 Model = Any  # a pytree of arrays
 Objective = Callable[[Model, Key[Array, ""]], Float[Array, "terms"]]  # the terms of a loss, whose sum is made small
-MEMORY = 0.95  # of the running mean of the loss, per update: about twenty updates
+RECENT = 20  # updates that the running mean of the loss remembers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +125,8 @@ def _follow(
     descent: Descent, still: Model, updates: int, carry: Carry, value: Float[Array, ""], gradient: Model
 ) -> Carry:
     first = carry.update == 0
-    running = jnp.where(first, value, MEMORY * carry.running + (1 - MEMORY) * value)
-    better = (running < carry.best_loss) | (carry.update < 1 / (1 - MEMORY))
+    running = jnp.where(first, value, carry.running + (value - carry.running) / RECENT)
+    better = (running < carry.best_loss) | (carry.update < RECENT)
     keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)  # noqa: E731
     waited, held = (jnp.where(better, 0, n + 1) for n in (carry.waited, carry.held))
     tired = held >= (descent.patience or jnp.iinfo(jnp.int32).max)

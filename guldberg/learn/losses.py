@@ -305,7 +305,8 @@ class Dissipation(AbstractLoss):
         """g(sigma) at every step."""
         diffusion, reaction = seen.rollout.diffusion, seen.rollout.reaction
         assert diffusion is not None and reaction is not None, "the rollout was not asked for entropy"
-        return self.g(diffusion * self.diffusion + reaction * self.reaction)
+        asked = [s for s, wanted in ((diffusion, self.diffusion), (reaction, self.reaction)) if wanted]
+        return self.g(sum(asked[1:], asked[0]))
 
     def __call__(self, seen: Seen) -> Float[Array, ""]:
         return self.of_steps(seen).mean()
@@ -331,7 +332,7 @@ class CrossEntropy(AbstractLoss):
     def __call__(self, seen: Seen) -> Float[Array, ""]:
         assert seen.decoder is not None, "cross entropy needs a decoder"
         logits = jax.vmap(seen.decoder)(seen.states)
-        return (jax.nn.softplus(logits) - seen.z * logits).mean()
+        return (jax.nn.softplus(logits) - seen.z[None] * logits).mean()
 
 
 Window = tuple[tuple[int, int], ...]  # first cell and the one beyond the last, along each axis

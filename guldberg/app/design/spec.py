@@ -115,9 +115,10 @@ def _shape(value: Any) -> tuple[int, int]:
 
 
 def _shown(table: Mapping[str, Any], species: int) -> int:
-    """Which species the picture is of: X0, X1, ..."""
+    """Which species the picture is of, by its number or its name: X0, X1, ..."""
     names = [f"X{i}" for i in range(species)]
-    asked = table.get("species", names[min(1, species - 1)])
-    if asked not in names:
+    asked = table.get("species", min(1, species - 1))
+    name = f"X{asked}" if type(asked) is int else asked
+    if name not in names:
         raise InputError(f"unknown species {asked!r}; there are {', '.join(names)}", file="[target]")
-    return names.index(asked)
+    return names.index(name)
