@@ -8,6 +8,7 @@ the law of `guldberg.stochastic.lattice`. Replicas of one block are correlated t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int8, Integer, UInt64
@@ -16,12 +17,12 @@ from guldberg.errors import InputError
 from guldberg.stochastic.counting import LENGTHS, checked
 from guldberg.stochastic.lattice import Moments, recorded
 from guldberg.stochastic.rules import LatticeRules
-from guldberg.stochastic.sites import sides, steps, table
+from guldberg.stochastic.sites import sides, table
 from guldberg.stochastic.words import GOLDEN, HALF, jit, mix, spread, streams, unit
 
 BITS = 64
 BLOCK = 32  # words that share the order of visits: wide enough for the processor's widest registers
-NEVER = np.uint64(2**63)
+NEVER = 2.0**62  # collisions: a number that can still be counted down
 
 
 def allows(rules: LatticeRules, dimensions: int) -> bool:
@@ -55,29 +56,38 @@ def sample(
             f"at most {BITS}, and chains of 3 sites or more"
         )
     times, words = recorded(steps, every, snapshots), replicas // together
-    beside = _beside(shape, sides(rules.periodic, shape))
-    p = float(np.exp(np.asarray(rules.network.forward.log()))[0])
-    dies = ~np.uint64(0) if np.asarray(rules.network.products).sum() == 0 else np.uint64(0)
-    state, shots = (
-        _packed(occupancy.reshape(words, together, *shape)),
-        np.zeros((len(snapshots), *shape, words), np.uint64),
-    )
-    chains = np.zeros((words, times.size, 1, LENGTHS), np.int32)
-    blocks, looks = -(-words // BLOCK), np.array(snapshots, np.int64)
+    law, looks = _law(rules, shape), np.array(snapshots, np.int64)
+    state = _packed(occupancy.reshape(words, together, *shape))
+    shots, chains = np.zeros((looks.size, *state.shape), np.uint64), np.zeros((times.size, LENGTHS, words), np.uint64)
+    blocks = -(-words // BLOCK)
     keys, orders = streams(seed, words), streams(seed, words + blocks)[words:]
 
     def chunk(first: int, last: int) -> None:
         for b in range(first, last):
             mine = slice(b * BLOCK, min((b + 1) * BLOCK, words))
-            counts = np.zeros((times.size, LENGTHS, mine.stop - mine.start), np.uint64)
-            state_, keys_, shots_ = state[:, mine].copy(), keys[mine].copy(), shots[..., mine]
-            _block(orders[b], keys_, state_, beside, p, dies, steps, every, looks, counts, shots_)
-            chains[mine, :, 0] = np.moveaxis(counts, 2, 0)
+            out = chains[..., mine], shots[..., mine]
+            _block(orders[b], keys[mine].copy(), state[:, mine], law, steps, every, looks, *out)
 
     spread(chunk, blocks, threads)
-    cubes = np.zeros((times.size, 0), np.int64)
+    counts, cubes = np.moveaxis(chains, 2, 0)[:, :, None].astype(np.int32), np.zeros((times.size, 0), np.int64)
     return Moments(
-        times, chains[..., 0], chains[..., 1][..., None], chains, cubes, _unpacked(shots, together), together, 0
+        times, counts[..., 0], counts[..., 1][..., None], counts, cubes, _unpacked(shots, together), together, 0
+    )
+
+
+class _Law(NamedTuple):
+    beside: UInt64[np.ndarray, "sites 2"]  # the site before and the one after; one more, always empty, is all outside
+    p: float
+    dies: np.uint64  # all bits set where the struck particle goes too
+
+
+def _law(rules: LatticeRules, shape: tuple[int, ...]) -> _Law:
+    beside = table(shape, sides(rules.periodic, shape), [(-1,), (1,)])
+    dies = not np.asarray(rules.network.products).any()
+    return _Law(
+        np.append(beside, [[shape[0]] * 2], axis=0).astype(np.uint64),
+        float(np.asarray(rules.network.forward())[0]),
+        ~np.uint64(0) if dies else np.uint64(0),
     )
 
 
@@ -98,13 +108,6 @@ def _unpacked(
     return lanes.transpose(0, 1, 3, 2).reshape(looks, words * together, sites).view(np.int8)
 
 
-def _beside(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> UInt64[np.ndarray, "sites 2"]:
-    """The site before and the one after each; one more, always empty, is all outside."""
-    ahead = steps(1)
-    inside = table(shape, periodic, [(-1,), *ahead])
-    return np.append(inside, [[shape[0]] * 2], axis=0).astype(np.uint64)
-
-
 @jit
 def _ones(x):
     """How many bits are set: compilers know this form as one instruction."""
@@ -117,26 +120,26 @@ def _ones(x):
 @jit
 def _gap(word, log_common):
     """How many collisions of the commoner outcome come before the next of the rarer one."""
-    return min(np.uint64(np.log(unit(word)) / log_common), NEVER) if log_common < 0.0 else NEVER
+    return np.uint64(min(np.log(unit(word)) / log_common, NEVER) if log_common < 0.0 else NEVER)
 
 
 @jit
-def _block(counter, keys, state, beside, p, dies, steps, every, looks, counts, shots):
+def _block(counter, keys, state, law: _Law, steps, every, looks, counts, shots):
     sites, words = state.shape
     taken = np.zeros((sites + 1, words), np.uint64)
     taken[:sites] = state
     moved, order, scratch = np.zeros_like(taken), np.arange(sites).astype(np.uint64), np.zeros((4, words), np.uint64)
     counter += GOLDEN
-    wait = _gap(mix(counter), np.log1p(-min(p, 1.0 - p)))
+    wait = _gap(mix(counter), np.log1p(-min(law.p, 1.0 - law.p)))
     for t in range(steps + 1):
         if t % every == 0:
-            _count(taken, beside, counts[t // every])
+            _count(taken, law.beside, counts[t // every])
         for k in range(looks.size):
             if looks[k] == t:
                 shots[k] = taken[:sites]
         if t < steps:
             moved[:] = np.uint64(0)
-            counter, wait = _sweep(counter, wait, keys, taken, moved, order, beside, p, dies, scratch)
+            counter, wait = _sweep(counter, wait, keys, taken, moved, order, law, scratch)
 
 
 @jit
@@ -156,10 +159,10 @@ def _count(taken, beside, out):
 
 
 @jit
-def _sweep(counter, wait, keys, taken, moved, order, beside, p, dies, scratch):
+def _sweep(counter, wait, keys, taken, moved, order, law, scratch):
     """Every site once: its particles that had no turn hop, all replicas at once."""
     sites, words, outside = np.uint64(len(order)), np.uint64(taken.shape[1]), np.uint64(len(order))
-    log_common, likely = np.log1p(-min(p, 1.0 - p)), p > 0.5
+    log_common, likely = np.log1p(-min(law.p, 1.0 - law.p)), law.p > 0.5
     turn, right, hit, react = scratch[0], scratch[1], scratch[2], scratch[3]
     for i in range(sites):
         counter += GOLDEN
@@ -167,7 +170,7 @@ def _sweep(counter, wait, keys, taken, moved, order, beside, p, dies, scratch):
         here = order[j]
         order[j] = order[i]
         order[i] = here
-        before, after = beside[here, 0], beside[here, 1]
+        before, after = law.beside[here, 0], law.beside[here, 1]
         always = ~np.uint64(0) if before == outside else np.uint64(0)
         never = ~np.uint64(0) if after == outside else np.uint64(0)
         for w in range(words):
@@ -189,8 +192,8 @@ def _sweep(counter, wait, keys, taken, moved, order, beside, p, dies, scratch):
             there, back = to_right & ~taken[after, w], to_left & ~taken[before, w]
             moved[after, w] |= there | (react[w] & to_right)
             moved[before, w] |= back | (react[w] & to_left)
-            taken[after, w] = (taken[after, w] | there) & ~(react[w] & to_right & dies)
-            taken[before, w] = (taken[before, w] | back) & ~(react[w] & to_left & dies)
+            taken[after, w] = (taken[after, w] | there) & ~(react[w] & to_right & law.dies)
+            taken[before, w] = (taken[before, w] | back) & ~(react[w] & to_left & law.dies)
             taken[here, w] &= ~(there | back | react[w])
     return counter, wait
 

@@ -21,6 +21,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
+# Compiled code is kept on disk by module: after a change in one that others call, delete their __pycache__.
 jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
