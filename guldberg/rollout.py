@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from guldberg import thermo
-from guldberg.drive import AbstractNoisyDrive
+from guldberg.drive import AbstractNoisyDrive, FlowReactor
 from guldberg.stepper import AbstractStepper, Euler
 from guldberg.system import ReactionDiffusion
 
@@ -50,12 +50,16 @@ def rollout(
     limit: float = 0.0,
     entropy: bool = False,
     key: Key[Array, ""] | None = None,
+    plain: bool = False,
 ) -> Rollout:
     """`steps` steps of `dt` from c0; differentiable in c0 and in the system, all in the type of c0.
 
     `saves` are step numbers from 0 (c0 itself) to `steps`, which may be traced; only those states are kept, by default
     the last. `limit` is that of `excess`. `entropy`: also the entropy production of the state that each step starts
     from, by the formulas of Elliott (18) and (19), stabilised as there. A noisy drive needs a `key`.
+
+    On a processor the steps are those of `guldberg.fused`, compiled; with `plain`, on other devices, and for what the
+    kernels do not serve, they are a scan, which has derivatives of every order where the kernels have the first.
 
     Raises ValueError where a save is outside (if traced, its state comes back as NaN), a noisy drive has no key, or
     Euler's rule would make diffusion unstable.
@@ -64,7 +68,8 @@ def rollout(
     saves = _checked(np.asarray([steps]) if saves is None else saves, steps)
     stepper.check(system, dt)
     slots, first = _slots(saves, steps)
-    kept, seen = _plain(system, c0, slots, len(saves), dt, stepper, limit, entropy, key)
+    advance = _plain if plain or jax.default_backend() != "cpu" else _fused
+    kept, seen = advance(system, c0, slots, len(saves), dt, stepper, limit, entropy, key)
     ts = saves.astype(c0.dtype) * dt
     return Rollout(ts, kept[first], seen.excess, seen.diffusion, seen.reaction, seen.out_of_bounds, system.species)
 
@@ -98,6 +103,46 @@ def _plain(
     start = (c0, _first_noise(system, c0, key), kept)
     (_, _, kept), seen = jax.lax.scan(step, start, jnp.arange(len(slots) - 1))
     return kept, seen
+
+
+def _fused(
+    system: ReactionDiffusion,
+    c0: Float[Array, "species *grid"],
+    slots: Int[Array, "times"],
+    rows: int,
+    dt: float,
+    stepper: AbstractStepper,
+    limit: float,
+    entropy: bool,
+    key: Key[Array, ""] | None,
+) -> tuple[Float[Array, "rows species *grid"], Seen]:
+    """The same as `_plain`, by compiled kernels where they serve."""
+    from guldberg.fused import call  # numba takes a second
+
+    try:
+        driven, flows = _driven(system, c0, len(slots) - 1, dt, key)
+        kept, sums = call.rollout(driven, c0, flows, slots, rows, dt, stepper, limit, entropy)
+    except NotImplementedError:
+        return _plain(system, c0, slots, rows, dt, stepper, limit, entropy, key)
+    reaction, diffusion = (sums[:, i] * len(c0) / c0.size if entropy else None for i in (2, 3))
+    return kept, Seen(sums[:, 0] / c0.size, diffusion, reaction, sums[:, 1].astype(int))
+
+
+def _driven(
+    system: ReactionDiffusion, c0: Float[Array, "species *grid"], steps: int, dt: float, key: Key[Array, ""] | None
+) -> tuple[ReactionDiffusion, Float[Array, "times species *grid"] | None]:
+    """The system with a flow that is a number, or with the flow as a field at each step, or one for all steps."""
+    drive, noise = system.drive, _first_noise(system, c0, key)
+    if isinstance(drive, AbstractNoisyDrive) and noise is not None and key is not None:
+
+        def step(noise: Array, n: Array) -> tuple[Array, Array]:
+            flow = drive.frozen(noise, system.grid).rate
+            return drive.advance(noise, dt, key=jax.random.fold_in(key, n)), jnp.broadcast_to(flow, c0.shape)
+
+        return _at(system, noise), jax.lax.scan(step, noise, jnp.arange(steps))[1]
+    if isinstance(drive, FlowReactor) and drive.rate.ndim > 0:
+        return system, jnp.broadcast_to(drive.rate.astype(c0.dtype), (1, *c0.shape))
+    return system, None
 
 
 def _seen(
