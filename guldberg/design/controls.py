@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from guldberg.design.result import Designed
-from guldberg.drive import AbstractNoisyDrive, FlowReactor, NoisyFlow, OrnsteinUhlenbeckFlow
+from guldberg.drive import AbstractDrive, AbstractNoisyDrive, FlowReactor, NoisyFlow, OrnsteinUhlenbeckFlow
 from guldberg.rates import Plain
 from guldberg.space.boundary import Periodic
 from guldberg.space.grid import Grid
@@ -271,7 +271,7 @@ class NoisyDrive(AbstractControl):
     def __call__(self, designed: Designed, key: Key[Array, ""]) -> Subject:
         subject = as_designed(designed, key)
         drive = subject.system.drive
-        if type(drive) is FlowReactor and not drive.rate.ndim:
+        if isinstance(drive, FlowReactor) and steady(drive):
             reach = self.relative * float(drive.rate)
             noisy = OrnsteinUhlenbeckFlow(NoisyFlow(drive.rate, drive.feed, low=-reach, high=reach))
             system = eqx.tree_at(lambda s: s.drive, subject.system, noisy)
@@ -374,6 +374,11 @@ def on_own_grid(
         fine = tuple(range(3, 3 + 2 * len(shape), 2))
         states = states.reshape(*states.shape[:2], *split).mean(fine)
     return states
+
+
+def steady(drive: AbstractDrive | None) -> bool:
+    """Whether it is a flow that is the same everywhere and at all times."""
+    return type(drive) is FlowReactor and not drive.rate.ndim  # a subclass may do otherwise
 
 
 def closed(grid: Grid) -> bool:

@@ -65,8 +65,8 @@ def standard(designed: Designed) -> tuple[AbstractControl, ...]:
         controls.NoisyStart(0.05, until),
         controls.NoisyStart(0.1, until),
         controls.NoisyConstants(0.01, until),
-        controls.NoisyDrive(0.5, until),
     ]
+    noise += [controls.NoisyDrive(0.5, until)] if controls.steady(designed.system.drive) else []
     free = [controls.FreeSpace(until, draws=draws)] if wanted(designed).spreads else []
     return (
         *look(designed),
@@ -82,7 +82,7 @@ def standard(designed: Designed) -> tuple[AbstractControl, ...]:
     )
 
 
-def checks(designed: Designed) -> list[AbstractCheck]:
+def checks_of(designed: Designed) -> list[AbstractCheck]:
     """All that apply to this behaviour, in the order of a reader's questions."""
     until = judged_until(designed)
     names = [control.name for control in standard(designed)]
@@ -134,7 +134,7 @@ class Verification:
     def result(self, state: State) -> Verdict:
         """The findings of all checks whose runs are there."""
         trials = {trial.control: trial for trial in state.trials}
-        found = [check(self.designed, trials) for check in checks(self.designed)]
+        found = [check(self.designed, trials) for check in checks_of(self.designed)]
         return Verdict(trials, tuple(finding for findings in found for finding in findings))
 
     def _next(self, state: State) -> tuple[int, int]:

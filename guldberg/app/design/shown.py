@@ -41,7 +41,7 @@ def first_look(designed: Designed, folder: Path | None, seed: int) -> Shown:
         place = folder / VERIFICATION
         place.mkdir(exist_ok=True)
         checkpoints.save(place / "checkpoints", len(runs), 0.0, codec.encode(runs[-1], job.state_types))
-    return _shown(designed, films.film(designed, seed), verdict)
+    return _shown(designed, films.film(designed, seed), Verdict(verdict.trials, ()))
 
 
 def beside(folder: Path, designed: Designed, seed: int) -> Shown:
@@ -54,7 +54,8 @@ def beside(folder: Path, designed: Designed, seed: int) -> Shown:
         film = None
     if saved is None or film is None:
         return first_look(designed, None, seed)
-    return _shown(designed, film, job.result(saved.state))
+    verdict = job.result(saved.state)
+    return _shown(designed, film, verdict if job.done(saved.state) else Verdict(verdict.trials, ()))
 
 
 def _shown(designed: Designed, film: Film, verdict: Verdict) -> Shown:

@@ -83,7 +83,10 @@ def number(value: float | None) -> str:
     """Three significant digits; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–" if value is None or math.isnan(value) else "∞".rjust(1 + (value < 0), "−")
-    return f"{value:.3g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.1e}"
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.3g}".replace("-", "−")
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}".replace("-", "−")
 
 
 def verdict(judged: Verdict) -> str:
