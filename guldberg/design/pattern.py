@@ -16,6 +16,7 @@ from guldberg.design.result import Picture
 from guldberg.design.start import Direct
 from guldberg.learn.descent import Descent, Rates
 from guldberg.learn.losses import Steps, Sum, Target, When, rmsd
+from guldberg.space.boundary import NoFlux
 from guldberg.space.grid import Grid
 from guldberg.space.stencil import NinePoint
 
@@ -29,9 +30,9 @@ def pattern(
     updates: Sequence[int] = (1500, 1000),
 ) -> Recipe:
     """A picture that lasts: the initial state learned directly, and T in stages, since what is learned within 32 s
-    holds 32 s. Each stage starts anew with a warm-up; rates fall along a cosine. ValueError where horizons and
+    holds 32 s. In a dish with walls: on a torus the edges of a picture would meet. Each stage starts anew with a warm-up; rates fall along a cosine. ValueError where horizons and
     updates are not as many."""
-    grid = Grid.periodic(picture.concentration.shape, stencil=NinePoint())
+    grid = Grid(picture.concentration.shape, 1.0, [NoFlux()] * 2, stencil=NinePoint())
 
     def build(key: Key[Array, ""]) -> Model:
         of_network, of_system, of_start = jax.random.split(key, 3)
