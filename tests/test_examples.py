@@ -119,3 +119,12 @@ def test_pictures_draws_what_the_readme_shows(shown):
     assert drawn == {path.name for path in (EXAMPLES.parent / "docs" / "images").glob("*.png")}
     readme = (EXAMPLES.parent / "README.md").read_text()
     assert drawn and all(f"docs/images/{name}" in readme for name in drawn)
+
+
+def test_gray_scott_makes_spots_that_rest_rings_of_one_speed_and_chaos(shown):
+    at_rest, ring, chaos = shown("gray_scott.py").splitlines()
+    first, second, change = numbers(at_rest.split(":")[1])
+    assert min(first, second) >= 40 and change < 1e-3  # spots eight cells in size fill 96 x 96 cells
+    near, middle, far = numbers(ring.split("radius")[1])[:3]
+    assert 3 <= far - middle and abs((far - middle) - (middle - near)) <= 1
+    assert numbers(chaos)[-1] > 1  # as far apart as two states that know nothing of each other: sqrt(2)
