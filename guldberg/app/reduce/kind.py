@@ -6,22 +6,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from guldberg.app.reduce import lattices, moments, report, results
 from guldberg.app.reduce.spec import plan
 from guldberg.app.runs import Kind
 from guldberg.learn import fit
 from guldberg.reduce.box import BoxReduction
 from guldberg.reduce.job import ChainReduction
-from guldberg.reduce.plan import ChainPlan
+from guldberg.reduce.plan import ChainPlan, Plan
 
 
 def reduction(options: Mapping[str, Any], inputs: Sequence[Path]) -> fit.Job[Any, Any]:
     """The job of `guldberg reduce`. InputError where the spec cannot be followed."""
     asked = plan(options, inputs)
     lattices.rules(asked.lattice)  # what cannot happen on a lattice is told before anything is written
+    known = moments.brought(inputs, asked) if isinstance(asked, ChainPlan) else None
+    return job_of(asked, known)
+
+
+def job_of(asked: Plan, known: Float[np.ndarray, "starts times 4"] | None) -> fit.Job[Any, Any]:
+    """The plan with samplers in its hands; `known` are moments that a user brought."""
     if isinstance(asked, ChainPlan):
-        brought = moments.brought(inputs, asked)
-        return ChainReduction(moments.fitting(asked, brought), lattices.ChainLattices(asked.lattice), brought)
+        return ChainReduction(moments.fitting(asked, known), lattices.ChainLattices(asked.lattice), known)
     species, size = asked.lattice.network.species, asked.lattice.size
     energies = {
         "pairs of neighbours": lattices.PairChains(species, size),

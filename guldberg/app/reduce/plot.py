@@ -39,10 +39,18 @@ def errors(found: Reduced) -> Figure:
                 steps = np.arange(1, table.shape[1])
                 axes.plot(steps, table[order, 1:], label=NAMES[who], **{"lw": 1.3, **LOOKS[who]})
         axes.set_yscale("log")
+        axes.set_ylim(bottom=0.5 * _least(found, order))
         axes.set(title=ORDERS[order], xlabel="step", ylabel="error [counts per 1000 sites]")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure
+
+
+def _least(found: Reduced, order: int) -> float:
+    """The smallest error of any closure: a floor that is zero by construction does not rule the axis."""
+    tables = [table[order, 1:] for who, table in found.errors.items() if who != "static_floor" and order < len(table)]
+    positive = np.concatenate(tables)[np.concatenate(tables) > 0]
+    return float(positive.min()) if positive.size else 1e-3
 
 
 @styled
@@ -67,7 +75,7 @@ def _moments(groups: Sequence[Float[np.ndarray, "starts times 4"]], names: Seque
                 colour = COLOURS[i % len(COLOURS)] if len(groups) == 1 else look["color"]
                 axes.plot(start[:, order], label=name if i == 0 else None, **{**look, "color": colour})
         axes.set(title=ORDERS[order], ylabel="mean count")
-        axes.set_yscale("symlog", linthresh=1.0)
+        axes.set_yscale("log")
     for axes in panels[2:]:
         axes.set_xlabel("step")
     if len(groups) > 1:

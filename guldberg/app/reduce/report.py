@@ -86,13 +86,18 @@ def _tables(found: Reduced, steps: list[int]) -> list[tuple[str, list[tuple[str,
         (
             words.ORDERS[order],
             [
-                (words.NAMES[who], [f"{table[order, step]:.3g}" for step in steps])
+                (words.NAMES[who], [_short(table[order, step]) for step in steps])
                 for who, table in found.errors.items()
                 if order < len(table)
             ],
         )
         for order in range(max(map(len, found.errors.values())))
     ]
+
+
+def _short(error: float) -> str:
+    """To three digits; what is zero but for rounding is 0."""
+    return "0" if error < 1e-3 else f"{error:.3g}"
 
 
 def _rows(found: BoxReduced) -> dict[str, Any]:
