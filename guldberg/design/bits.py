@@ -16,7 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from guldberg.design.chemistry import sparse
 from guldberg.design.generator import Encoder, Generator
@@ -108,8 +108,8 @@ class Recall(NamedTuple):
     """What was read of each word at each time, and how the runs went: one that blew up is void, not wrong."""
 
     right: Bool[Array, "words times bits"]
-    fastest: Float[Array, "words"]  # the largest step of any cell, over its length, at the times looked at
-    lost: Float[Array, "words"]  # how many values a step left negative or not finite
+    fastest: Float[Array, "words"]  # mean |dc/dt| over cells and species, at the fastest step
+    lost: Int[Array, "words"]  # how many values steps left negative or not finite
 
 
 def recall(
@@ -124,26 +124,41 @@ def recall(
     stepper: AbstractStepper = EULER,
 ) -> Recall:
     """Each word written, left alone with the noise of the drive, and read at `ts`, whole numbers of steps of `dt`."""
-    saves = tuple(round(t / dt) for t in ts)
-    return _recall(system, start, decoder, z, jax.random.split(key, len(z)), saves, dt, stepper)
+    saves = [round(t / dt) for t in ts]
+    piece = math.gcd(*saves)
+    run = _Pieces(piece, max(saves) // piece, dt, stepper)
+    found = _recall(run, system, start, decoder, z, jax.random.split(key, len(z)))
+    return found._replace(right=found.right[:, np.asarray(saves) // piece - 1])
+
+
+class _Pieces(NamedTuple):
+    """A long run in pieces of so many steps: the noise of all its steps at once would need too much memory."""
+
+    steps: int
+    pieces: int
+    dt: float
+    stepper: AbstractStepper
 
 
 @eqx.filter_jit
 def _recall(
+    run: _Pieces,
     system: ReactionDiffusion,
     start: AbstractStart,
     decoder: Callable[[Float[Array, "species *grid"]], Float[Array, "bits"]],
     z: Float[Array, "words bits"],
     keys: Key[Array, "words"],
-    saves: tuple[int, ...],
-    dt: float,
-    stepper: AbstractStepper,
 ) -> Recall:
     def one(word: tuple[Float[Array, "bits"], Key[Array, ""]]) -> Recall:
         z, key = word
-        ran = rollout(system, start(z), steps=max(saves), dt=dt, stepper=stepper, saves=saves, key=key)
-        right = jax.vmap(lambda c: (decoder(c) > 0) == (z > 0.5))(ran.values)
-        return Recall(right, ran.excess.max(), ran.out_of_bounds.sum().astype(ran.excess.dtype))
+
+        def on(c: Array, key: Array) -> tuple[Array, Recall]:
+            ran = rollout(system, c, steps=run.steps, dt=run.dt, stepper=run.stepper, key=key)
+            c = ran.values[-1]
+            return c, Recall((decoder(c) > 0) == (z > 0.5), ran.excess.max(), ran.out_of_bounds.sum())
+
+        _, seen = jax.lax.scan(on, start(z), jax.random.split(key, run.pieces))
+        return Recall(seen.right, seen.fastest.max(), seen.lost.sum())
 
     return jax.lax.map(one, (z, keys))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from guldberg.design import bits
-from guldberg.drive import FlowReactor
+from guldberg.drive import FlowReactor, NoisyFlow
 from guldberg.rollout import rollout
 from guldberg.space.grid import Grid
 from guldberg.space.stencil import NinePoint
@@ -52,3 +52,26 @@ def test_bits_last_where_the_chemistry_holds_them_and_not_without():
 def test_blocks_that_do_not_fill_the_grid_are_refused():
     with pytest.raises(ValueError, match="do not fill"):
         bits.blocks((16, 16), (5, 4))
+
+
+def test_recall_in_pieces_is_the_whole_run_read_at_its_times():
+    """At a flow beyond what the medium stands, so that some bits are lost on the way, and which ones is seen."""
+    system, start = medium((16, 16)), bits.Written(Grid.periodic((16, 16)), (2, 2), *bits.occupied(PHI))
+    read = bits.Read((2, 2))
+    washed = bits.ReactionDiffusion(system.network, system.grid, jnp.full(5, 0.2), FlowReactor(0.62, FEED))
+    z = jnp.stack([drawn(start.bits, seed) for seed in (0, 1)])
+    found = bits.recall(washed, start, read, z, ts=(20, 50, 80), key=jax.random.key(0), dt=0.5)
+    for word, right in zip(z, found.right, strict=True):
+        whole = rollout(washed, start(word), steps=160, dt=0.5, saves=np.array([40, 100, 160])).values
+        assert np.array_equal(right, [(read(c) > 0) == (word > 0.5) for c in whole])
+    assert not found.right.all() and found.right.any() and (found.lost == 0).all()
+
+
+def test_noise_differs_between_words_and_between_pieces():
+    """The same word twice: were the noise the same as well, what is read would be."""
+    grid, drive = Grid.periodic((16, 16), stencil=NinePoint()), NoisyFlow(0.0, FEED, low=0.0, high=1.6)
+    start = bits.Written(grid, (1, 1), *bits.occupied(0.2))
+    z = jnp.stack([drawn(start.bits)] * 2)
+    system = bits.competitors(grid, drive, flow=0.8, threshold=0.2)
+    found = bits.recall(system, start, bits.Read((1, 1)), z, ts=(5, 10), key=jax.random.key(0), dt=0.1)
+    assert not np.array_equal(*np.asarray(found.right))
