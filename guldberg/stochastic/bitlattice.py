@@ -22,7 +22,7 @@ from guldberg.stochastic.words import GOLDEN, HALF, jit, mix, spread, streams, u
 
 BITS = 64
 BLOCK = 32  # words that share the order of visits: wide enough for the processor's widest registers
-NEVER = 2.0**62  # collisions: a number that can still be counted down
+NEVER = np.uint64(2**63)
 
 
 def allows(rules: LatticeRules, dimensions: int) -> bool:
@@ -120,7 +120,7 @@ def _ones(x):
 @jit
 def _gap(word, log_common):
     """How many collisions of the commoner outcome come before the next of the rarer one."""
-    return np.uint64(min(np.log(unit(word)) / log_common, NEVER) if log_common < 0.0 else NEVER)
+    return np.uint64(np.log(unit(word)) / log_common) if log_common < 0.0 else NEVER
 
 
 @jit

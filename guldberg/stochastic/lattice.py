@@ -126,6 +126,7 @@ def _replica(counter, start, steps, every, tables: Tables, where: Place, order, 
     V = start.size
     occupied = np.zeros(V + 1, np.uint8)
     sites, turned = np.empty(V, np.uint32), np.empty(2 * V, np.uint32)
+    present = np.zeros(len(tables.rates), np.int64)
     n = listed(start, occupied, sites)
     for t in range(steps + 1):
         if t % every == 0:
@@ -137,30 +138,32 @@ def _replica(counter, start, steps, every, tables: Tables, where: Place, order, 
                 for p in range(V):
                     out.snapshots[i, r, p] = occupied[p]
         if t < steps:
-            counter, n, lost = _decay(counter, sites, turned, n, occupied, tables, where)
+            counter, n, lost = _decay(counter, sites, turned, n, occupied, tables, where, present)
             counter, n = _sweep(counter, sites, turned, n, occupied, tables, where)
             out.dropped[r] += lost
 
 
 @jit
-def _decay(counter, sites, turned, n, occupied, tables, where):
-    """Unimolecular reactions for dt. Each particle is asked at the largest rate of any species and answers with the
-    fraction its own rate is of it: Gillespie's law, with propensities that follow every event."""
-    left, dropped, last = tables.dt, 0, tables.decay.shape[1] - 1
-    while n > 0 and tables.fastest > 0.0:
+def _decay(counter, sites, turned, n, occupied, tables, where, present):
+    """Gillespie's algorithm for dt; `present` counts the particles of each species."""
+    present[:] = 0
+    for i in range(n):
+        present[occupied[sites[i]]] += 1
+    left, dropped = tables.dt, 0
+    while True:
+        total = 0.0
+        for a in range(present.size):
+            for k in range(tables.rates.shape[1]):
+                total += tables.rates[a, k] * present[a]
+        if total == 0.0:
+            return counter, n, dropped
         counter += GOLDEN
-        left += np.log(unit(mix(counter))) / (tables.fastest * n)
+        left += np.log(unit(mix(counter))) / total
         if left < 0.0:
-            break
+            return counter, n, dropped
         counter += GOLDEN
-        word = mix(counter)
-        j, u = below(word, n), word & LOW
-        a = occupied[sites[j]]
-        if u >= tables.decay[a, last]:
-            continue
-        k = 0
-        while u >= tables.decay[a, k]:
-            k += 1
+        a, k = _event(unit(mix(counter)) * total, tables.rates, present)
+        counter, j = _molecule(counter, sites, n, occupied, a)
         first, second = tables.remnants[a, k, 0], tables.remnants[a, k, 1]
         if second != 0:
             counter, j, free = _room(counter, sites, turned, n, j, occupied, where)
@@ -174,7 +177,34 @@ def _decay(counter, sites, turned, n, occupied, tables, where):
         if first == 0:
             n -= 1
             sites[j] = sites[n]
-    return counter, n, dropped
+        present[a] -= 1
+        present[first] += 1
+        present[second] += 1
+
+
+@jit
+def _event(u, rates, present):
+    """The species and the reaction at `u` along the propensities one after another; the last if rounding ends there."""
+    species = reaction = 0
+    for a in range(1, present.size):
+        for k in range(rates.shape[1]):
+            if rates[a, k] * present[a] > 0.0:
+                species, reaction = a, k
+                u -= rates[a, k] * present[a]
+                if u <= 0.0:
+                    return species, reaction
+    return species, reaction
+
+
+@jit
+def _molecule(counter, sites, n, occupied, a):
+    """The number of a random particle of species a, of which there is one."""
+    counter += GOLDEN
+    j = below(mix(counter), n)
+    while occupied[sites[j]] != a:
+        counter += GOLDEN
+        j = below(mix(counter), n)
+    return counter, j
 
 
 @jit
@@ -186,14 +216,10 @@ def _room(counter, sites, free, n, j, occupied, where):
         for d in range(where.degree[p]):
             free[found] = where.neighbours[p, d]
             found += np.uint64(occupied[free[found]] == 0)
-        counter += GOLDEN
-        word = mix(counter)
         if found > 0:
-            return counter, j, np.int64(free[below(word, found)])
-        j = below(word, n)
-        while occupied[sites[j]] != a:
             counter += GOLDEN
-            j = below(mix(counter), n)
+            return counter, j, np.int64(free[below(mix(counter), found)])
+        counter, j = _molecule(counter, sites, n, occupied, a)
     return counter, j, np.int64(-1)
 
 

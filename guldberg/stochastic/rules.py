@@ -14,7 +14,9 @@ from guldberg.network import ReactionNetwork, equation
 from guldberg.stochastic.sites import Sides
 from guldberg.text import parse
 
-ONE = 2.0**32  # probabilities are compared with 32 random bits: they are exact to 1.4e-9
+ONE = 2.0**32  # the probabilities of hops and collisions are compared with 32 random bits
+SMALLEST = 1e-7  # which these bits resolve to half a percent
+MAX_SPECIES = 127
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +45,8 @@ class LatticeRules:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.dt) and self.dt > 0):
             raise InputError(f"the step of a lattice is {self.dt}; expected a positive time")
+        if len(self.network.species) > MAX_SPECIES:
+            raise InputError(f"{len(self.network.species)} species on a lattice; expected at most {MAX_SPECIES}")
         hop = np.atleast_1d(np.asarray(self.hop, float))
         if hop.shape not in [(1,), (len(self.network.species),)]:
             raise InputError(f"{len(hop)} hop probabilities for {len(self.network.species)} species; expected as many")
@@ -62,11 +66,10 @@ class LatticeRules:
 
 
 class Tables(NamedTuple):
-    """Rules by the code of a species: 0 is nothing, 1 the first species. Thresholds are for 32 random bits."""
+    """Rules by the code of a species: 0 is nothing, 1 the first species. Integer thresholds are for 32 random bits."""
 
     hop: UInt64[np.ndarray, "codes"]
-    fastest: float  # the largest sum of unimolecular rates of a species
-    decay: UInt64[np.ndarray, "codes events"]  # cumulative, as fractions of the fastest
+    rates: Float[np.ndarray, "codes events"]  # of unimolecular reactions
     remnants: UInt8[np.ndarray, "codes events 2"]
     collision: UInt64[np.ndarray, "codes codes events"]  # of the hopping and the struck one; cumulative
     products: UInt8[np.ndarray, "codes codes events 2"]  # on the struck site, on the old site
@@ -108,15 +111,15 @@ def _molecules(nu: np.ndarray, text: str) -> tuple[int, ...]:
 
 
 def _probability(p: float, text: str) -> None:
-    if not 0 <= p <= 1:
-        raise InputError(f"{text}: the probability is {p:.6g}; expected a number from 0 to 1")
+    if not (p == 0 or SMALLEST <= p <= 1):
+        raise InputError(f"{text}: the probability is {p:.6g}; expected 0, or a number from {SMALLEST:g} to 1")
 
 
 def _threshold(p: np.ndarray) -> UInt64[np.ndarray, "..."]:
     return np.round(p * ONE).astype(np.uint64)
 
 
-def _decays(events: list[_Event], species: int) -> tuple[float, np.ndarray, np.ndarray]:
+def _decays(events: list[_Event], species: int) -> tuple[np.ndarray, np.ndarray]:
     width = max([1, *(sum(e.reactants == (a,) for e in events) for a in range(1, species + 1))])
     rates, remnants = np.zeros((species + 1, width)), np.zeros((species + 1, width, 2), np.uint8)
     filled = np.zeros(species + 1, int)
@@ -125,8 +128,7 @@ def _decays(events: list[_Event], species: int) -> tuple[float, np.ndarray, np.n
         rates[a, filled[a]] = event.k
         remnants[a, filled[a], : len(event.products)] = event.products
         filled[a] += 1
-    fastest = float(rates.sum(axis=1).max())
-    return fastest, _threshold(np.cumsum(rates, axis=1) / (fastest or 1.0)), remnants
+    return rates, remnants
 
 
 def _collisions(events: list[_Event], hop: Float[np.ndarray, "species"]) -> tuple[np.ndarray, np.ndarray]:

@@ -16,8 +16,7 @@ def words(seed, replica):
     counter = int(streams(seed, replica + 1)[replica])
     while True:
         counter = (counter + int(GOLDEN)) % 2**64
-        with np.errstate(over="ignore"):
-            yield int(mix.py_func(np.uint64(counter)))
+        yield int(mix.py_func(np.array([counter], np.uint64))[0])
 
 
 def neighbours(shape, periodic):

@@ -58,7 +58,7 @@ def test_one_step_has_the_exact_law(name):
     assert abs(chi2 - free) < 4 * np.sqrt(2 * free)
 
 
-@pytest.mark.parametrize("shape, periodic", [((30,), False), ((6, 5), True), ((4, 3, 5), False)])
+@pytest.mark.parametrize("shape, periodic", [((30,), False), ((6, 5), True), ((4, 3, 5), False), ((3, 4, 2), True)])
 def test_sweeps_equal_plain_python_with_the_same_words(shape, periodic):
     network = parse("A + B -> C @ 0.3\nA + B -> 2 A @ 0.5\nA + C -> B + C @ 0.7\n2 C -> A + B @ 0.9")
     rules = LatticeRules(network, hop=(1.0, 0.7, 0.2), periodic=periodic)
@@ -119,12 +119,12 @@ def test_at_an_open_side_a_particle_chooses_among_the_neighbours_inside():
 def test_one_dimensional_decay_at_unit_probability_has_the_known_amplitude(text, amplitude):
     """c = 1 / sqrt(2 pi D t) for coalescence (Doering and ben-Avraham, Phys. Rev. A 38 (1988) 3035), half of it for
     annihilation (Torney and McConnell, J. Phys. Chem. 87 (1983) 1941). In a sweep each particle hops once, so <x^2> = t
-    and D = 1/2 whatever the order. At t = 900: within 1.5 % (standard error 0.4 %)."""
-    start = np.ones((150, 3000), int)
+    and D = 1/2 whatever the order. At t = 900: within 2 % (standard error 0.5 %)."""
+    start = np.ones((900, 3000), np.int8)
     moments = sample(LatticeRules(parse(text)), start, 900, seed=4, every=225)
     scaled = moments.mean(moments.counts)[1:, 0] / 3000 * np.sqrt(np.pi * moments.steps[1:])
-    assert abs(scaled[-1] - amplitude) < 0.015 * amplitude
-    assert np.abs(scaled - amplitude).max() < 0.04 * amplitude  # and it is a power law: from t = 225 on
+    assert abs(scaled[-1] - amplitude) < 0.02 * amplitude
+    assert np.abs(scaled - amplitude).max() < 0.02 * amplitude  # and it is a power law: from t = 225 on
 
 
 @stochastic
@@ -146,6 +146,17 @@ def test_unimolecular_reactions_keep_their_rates_whatever_the_step(dt, steps):
     counts = sample(rules, start, steps, seed=8).counts[:, -1].sum(0) / n
     exact = np.array([np.exp(-1.05), (np.exp(-1.05) - np.exp(-1.4)) / 0.5])
     assert (np.abs(counts - exact) < 4 * np.sqrt(exact * (1 - exact) / n)).all()
+
+
+@stochastic
+def test_rates_far_apart_are_both_kept():
+    """A -> 0 at 1e12 is over at once and costs nothing afterwards; B -> C at 0.5 goes on at its own rate, |z| < 4."""
+    start = np.full((2000, 50), 2)
+    start[:, 0] = 1
+    counts = sample(LatticeRules(parse("A -> 0 @ 1e12\nB -> C @ 0.5"), hop=0), start, 1, seed=0).counts[:, -1]
+    left = 49 * np.exp(-0.5)
+    assert (counts[:, 0] == 0).all()
+    assert abs(counts[:, 1].mean() - left) < 4 * np.sqrt(left * (1 - np.exp(-0.5)) / 2000)
 
 
 def test_growth_fills_the_lattice_and_is_told_to_be_dropped():
@@ -211,6 +222,8 @@ ring, one = np.zeros((1, 8), int), annihilation()
 BAD = [
     (lambda: LatticeRules(one, hop=1.5), "a hop: the probability is 1.5"),
     (lambda: LatticeRules(one, hop=(1.0, 1.0)), "2 hop probabilities for 1 species"),
+    (lambda: LatticeRules(one, hop=1e-8), "a hop: the probability is 1e-08; expected 0, or a number from 1e-07 to 1"),
+    (lambda: LatticeRules(parse("\n".join(f"A{i} -> 0 @ 1" for i in range(128)))), "128 species"),
     (lambda: LatticeRules(one, dt=0.0), "step of a lattice is 0.0"),
     (lambda: LatticeRules(parse("2 A -> 0 @ 1.01")), "2 A -> 0: the probability is 1.01"),
     (lambda: annihilation(float("nan")), "the probability is nan"),
