@@ -17,8 +17,17 @@ _HOME = {
     "deficiency": "guldberg.structure",
     "is_weakly_reversible": "guldberg.structure",
     "detailed_balance": "guldberg.structure",
+    # space, and what keeps a system from equilibrium
+    "Grid": "guldberg.space.grid",
+    "Periodic": "guldberg.space.boundary",
+    "NoFlux": "guldberg.space.boundary",
+    "Dirichlet": "guldberg.space.boundary",
+    "Flux": "guldberg.space.boundary",
+    "Robin": "guldberg.space.boundary",
+    "FlowReactor": "guldberg.drive",
     # motion: a network in a place is a system, a system in time is a trajectory
     "WellMixed": "guldberg.system",
+    "ReactionDiffusion": "guldberg.system",
     "simulate": "guldberg.simulation",
     "Trajectory": "guldberg.simulation",
     "SolveFailed": "guldberg.simulation",
@@ -34,6 +43,7 @@ _HOME = {
 
 if TYPE_CHECKING:  # the same for type checkers and editors, who do not run __getattr__; a test keeps the two in step
     from guldberg import discover as discover
+    from guldberg.drive import FlowReactor as FlowReactor
     from guldberg.errors import InputError as InputError
     from guldberg.experiments import Experiments as Experiments
     from guldberg.experiments import Run as Run
@@ -44,10 +54,17 @@ if TYPE_CHECKING:  # the same for type checkers and editors, who do not run __ge
     from guldberg.simulation import SolveFailed as SolveFailed
     from guldberg.simulation import Trajectory as Trajectory
     from guldberg.simulation import simulate as simulate
+    from guldberg.space.boundary import Dirichlet as Dirichlet
+    from guldberg.space.boundary import Flux as Flux
+    from guldberg.space.boundary import NoFlux as NoFlux
+    from guldberg.space.boundary import Periodic as Periodic
+    from guldberg.space.boundary import Robin as Robin
+    from guldberg.space.grid import Grid as Grid
     from guldberg.structure import conservation_laws as conservation_laws
     from guldberg.structure import deficiency as deficiency
     from guldberg.structure import detailed_balance as detailed_balance
     from guldberg.structure import is_weakly_reversible as is_weakly_reversible
+    from guldberg.system import ReactionDiffusion as ReactionDiffusion
     from guldberg.system import WellMixed as WellMixed
     from guldberg.text import format as format
     from guldberg.text import parse as parse

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guldberg.rates import GAS_CONSTANT, Arrhenius, Constant, exp_text, log_of
+from guldberg.rates import GAS_CONSTANT, Arrhenius, Constant, Plain, exp_text, log_of
 
 MIXED = Arrhenius.of([1e13, 0.0, 2.0], [0.0, 1.0, -0.5], [5e4, 0.0, -1e3])
 
@@ -20,6 +20,15 @@ def test_constant_is_its_value_at_every_temperature():
     for temperature in (None, 300.0):
         np.testing.assert_allclose(law(temperature), [2.0, 0.0, 1e6], rtol=1e-15)
     assert law.active.tolist() == [True, False, True]
+
+
+def test_a_plain_constant_may_be_zero_has_a_slope_there_and_is_written_as_it_is():
+    law = Plain(jnp.array([2.5, 0.0, 1e-7, 3e8]))
+    np.testing.assert_array_equal(law(300.0), law.k)
+    np.testing.assert_array_equal(jax.jacfwd(lambda k: Plain(k)())(law.k), np.eye(4))
+    assert law.active.tolist() == [True, False, True, True]
+    assert law.texts() == ("2.5", "0", "1e-7", "3e8")
+    assert float(law.log()[2]) == pytest.approx(math.log(1e-7), rel=1e-14)
 
 
 def test_arrhenius_is_the_modified_law():
