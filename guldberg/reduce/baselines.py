@@ -16,7 +16,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.optimize
 from jaxtyping import Array, Float
 
 from guldberg.closure.chain import Chain
@@ -29,6 +28,7 @@ from guldberg.reduce.learn import in_a_row
 
 ORDER = 4
 MEAN_FIELD = Energy({"b": A[0]})
+ROUNDS, LONGEST = 7, 0.7  # of Gauss-Newton in the logarithms of the rates
 FITTED_AT = 24  # times of a trajectory, as in the learning evenly in the logarithm of time
 
 
@@ -99,25 +99,28 @@ def fitted(
     thetas: Float[np.ndarray, "starts k"],
     moments: Float[np.ndarray, "starts times orders"],
 ) -> Projected:
-    """The same with the rates of its processes fitted to training moments: least squares in counts."""
+    """The same with the rates of its processes fitted to training moments: least squares in counts, by Gauss-Newton."""
     closure = baseline.projection
     k = len(closure.chain.energy.names)
     times = np.unique(np.geomspace(1, moments.shape[1] - 1, FITTED_AT).round().astype(int))
     starts = starting(closure.chain, ensemble, thetas)
     truth = jnp.asarray(moments[:, times, :k])
 
-    def missed(log_rates: Float[Array, "processes"]) -> Float[Array, "residuals"]:
-        paths = _paths(closure.with_rates(jnp.exp(log_rates)), starts, int(times[-1]))[:, times]
-        return (jax.vmap(jax.vmap(closure.chain.moments))(paths) - truth).ravel()
+    @jax.jit
+    def missed(log_rates: Float[Array, "processes"]) -> tuple[Array, Array]:
+        def residuals(log_rates: Float[Array, "processes"]) -> tuple[Array, Array]:
+            paths = _paths(closure.with_rates(jnp.exp(log_rates)), starts, int(times[-1]))[:, times]
+            out = (jax.vmap(jax.vmap(closure.chain.moments))(paths) - truth).ravel()
+            return out, out
 
-    residuals, slopes = jax.jit(missed), jax.jit(jax.jacfwd(missed))
-    found = scipy.optimize.least_squares(
-        lambda x: np.asarray(residuals(jnp.asarray(x))),
-        np.log(closure.rates),
-        jac=lambda x: np.asarray(slopes(jnp.asarray(x))),  # pyright: ignore[reportArgumentType]
-        max_nfev=8,
-    )
-    return Projected(f"{baseline.name}, fitted", closure.with_rates(jnp.exp(jnp.asarray(found.x))))
+        return jax.jacfwd(residuals, has_aux=True)(log_rates)
+
+    log_rates = np.log(closure.rates)
+    for _ in range(ROUNDS):
+        slopes, residuals = missed(jnp.asarray(log_rates))
+        step = -np.linalg.lstsq(slopes, residuals, rcond=1e-6)[0]  # a rate that changes nothing stays
+        log_rates = log_rates + np.clip(step, -LONGEST, LONGEST)
+    return Projected(f"{baseline.name}, fitted", closure.with_rates(jnp.exp(jnp.asarray(log_rates))))
 
 
 @eqx.filter_jit
