@@ -45,6 +45,13 @@ class Stage:
     enter: Callable[[Model], Model] | None = None  # what changes at its beginning, as the grid does
     renew: Renew | None = None
 
+    def __post_init__(self) -> None:
+        if not (self.updates >= 1 and self.steps >= 1 and self.batch >= 1):
+            raise ValueError(
+                f"a stage needs a step, an update and a sample at least, got T = {self.horizon:g} s in steps of "
+                f"{self.dt:g} s, {self.updates} updates, {self.batch} samples"
+            )
+
     @property
     def steps(self) -> int:
         """Of one rollout."""
