@@ -129,7 +129,10 @@ class BetterThan(AbstractCheck):
         if not len(values):
             return [Finding(f"better than {self.control}", 0.0, 0.0, True, f"{first}{void}")]
         span = self._span(designed, trial.times)
-        margin = reference.valid(first).mean(axis=0)[span] - (values.mean(axis=0) + values.std(axis=0))[span]
+        own = reference.valid(first)[:, : len(trial.times)]  # the design is followed longer
+        if not len(own):
+            return [Finding(f"better than {self.control}", math.nan, 0.0, False, "the design itself blew up")]
+        margin = own.mean(axis=0)[span] - (values.mean(axis=0) + values.std(axis=0))[span]
         where = "at T" if self.from_ is None else f"at every time from {trial.times[span][0]:g} s on"
         meaning = f"smallest lead in {first} {where}{void}"
         return [_at_least(f"better than {self.control}", _least(margin), 0.0, meaning)]

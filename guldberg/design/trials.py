@@ -96,6 +96,19 @@ def states(designed: Designed, ts: Float[np.ndarray, "times"], seed: int) -> Flo
     return np.asarray(_followed(subject, saves)[0])
 
 
+def fluxes(designed: Designed, seed: int) -> Float[np.ndarray, "ways reactions"]:
+    """Mean forward and reverse fluxes over cells and five times up to T; concentration per second."""
+    ts = np.round(np.linspace(0, designed.horizon, 5) / designed.dt) * designed.dt
+    system = designed.system
+
+    @jax.jit
+    def mean(c: Float[Array, "species *grid"]) -> Float[Array, "ways reactions"]:
+        both = jnp.stack(system.network.fluxes(c, system.temperature))
+        return both.mean(tuple(range(2, both.ndim)))
+
+    return np.mean([np.asarray(mean(jnp.asarray(c)), float) for c in states(designed, np.unique(ts), seed)], axis=0)
+
+
 def _followed(subject: Subject, saves: Int[np.ndarray, "times"]) -> tuple[Float[Array, "times species *grid"], Array]:
     key = subject.noise if isinstance(subject.system.drive, AbstractNoisyDrive) else None
     last, dt, stepper = int(saves[-1]), subject.dt, subject.stepper

@@ -7,7 +7,7 @@ Checks read the runs afterwards; a run that blows up is void, and says nothing i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from guldberg.design import controls
 from guldberg.design.checks import (
@@ -28,6 +28,8 @@ from guldberg.design.controls import AbstractControl, AsDesigned, FinerGrid, Fin
 from guldberg.design.result import Designed
 from guldberg.design.trials import Trial, joined, run, wanted
 from guldberg.learn.fit import Metrics
+
+ABLATIONS = ("initial parameters", "random parameters", "random start", "random start by species")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,14 +84,18 @@ def standard(designed: Designed) -> tuple[AbstractControl, ...]:
     )
 
 
-def checks_of(designed: Designed) -> list[AbstractCheck]:
-    """All that apply to this behaviour, in the order of a reader's questions."""
+def brief(designed: Designed) -> tuple[AbstractControl, ...]:
+    """What a pruned design has to stand: all but the controls that ask whether anything had to be learned."""
+    return tuple(control for control in standard(designed) if control.name not in ABLATIONS)
+
+
+def checks_of(designed: Designed, names: Collection[str]) -> list[AbstractCheck]:
+    """All that apply to this behaviour and these controls, in the order of a reader's questions."""
     until = judged_until(designed)
-    names = [control.name for control in standard(designed)]
     accurate = [name for name in names if name.startswith(("steps", "grid", "free"))]
     noisy = [name for name in names if name.startswith("noise")]
     nulls = [name for name in ("diffusion only", "reactions off") if name in names]
-    ablated = ["initial parameters", "random parameters"]
+    ablated = [name for name in ABLATIONS if not name.startswith("random start")]
     if wanted(designed).start_matters:
         ablated += ["random start", "random start by species"]
     return [
@@ -134,7 +140,7 @@ class Verification:
     def result(self, state: State) -> Verdict:
         """The findings of all checks whose runs are there."""
         trials = {trial.control: trial for trial in state.trials}
-        found = [check(self.designed, trials) for check in checks_of(self.designed)]
+        found = [check(self.designed, trials) for check in checks_of(self.designed, trials)]
         return Verdict(trials, tuple(finding for findings in found for finding in findings))
 
     def _next(self, state: State) -> tuple[int, int]:

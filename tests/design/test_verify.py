@@ -130,7 +130,7 @@ def test_each_check_sees_what_it_is_for(control, change, name):
             trial = dataclasses.replace(trial, figures=figures)
         else:
             trial = dataclasses.replace(trial, **{field: value})
-    found = [f for check in verify.checks_of(honest()) for f in check(honest(), {**runs, control: trial})]
+    found = [f for check in verify.checks_of(honest(), runs) for f in check(honest(), {**runs, control: trial})]
     assert name in {f.name for f in found if not f.passed}
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from guldberg.app import runs
 from guldberg.app.design import report, results, shown, spec, words
 from guldberg.app.runs import Kind
 from guldberg.app.spec import Spec
+from guldberg.design.prune import Pruning
 from guldberg.design.result import Designed
-from guldberg.design.verify import Verification, standard
+from guldberg.design.verify import Verification, brief, standard
+from guldberg.learn import fit
 from guldberg.learn.fit import Metrics
 
 
@@ -25,9 +28,15 @@ def _beside(folder: Path, found: Designed, asked: Spec) -> shown.Shown:
 
 def _verify(folder: Path, on_metrics: Callable[[Metrics], None], on_note: Callable[[str], None]) -> str:
     found, asked, _ = runs.reached(folder, {"design": KIND})
-    job = Verification(found, standard(found))
-    place = shown.VERIFICATION
-    runs.further(folder, place, job, asked.seed, command="verify", on_metrics=on_metrics, on_note=on_note)
+
+    def go(name: str, job: fit.Job[Any, Any]) -> Any:
+        return runs.further(folder, name, job, asked.seed, command="verify", on_metrics=on_metrics, on_note=on_note)
+
+    go(shown.VERIFICATION, Verification(found, standard(found)))
+    on_note("pruning: which of the reactions matter?")
+    pruned = go(shown.PRUNING, Pruning(found)).designed
+    on_note(f"verifying what is left: {words.size(pruned)}")
+    go(shown.SHORTER, Verification(pruned, brief(pruned)))
     seen = shown.beside(folder, found, asked.seed)
     seconds = float(json.loads((folder / "result.json").read_text())["seconds"])
     results.publish(folder, seen, asked, seconds)

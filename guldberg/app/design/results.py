@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from guldberg.app import facts
 from guldberg.app.checkpoints import write_whole
 from guldberg.app.design import film as films
 from guldberg.app.design import report, words
-from guldberg.app.design.shown import Shown, first_look, reference
+from guldberg.app.design.shown import Shorter, Shown, first_look, reference
 from guldberg.app.spec import Spec
 from guldberg.design.result import Designed
 from guldberg.design.trials import Trial
-from guldberg.design.verify import Finding
+from guldberg.design.verify import Finding, Verdict
+from guldberg.network import ReactionNetwork
 
 PIXELS = 256  # of the longer side of film.gif, about
 NULLS = {"diffusion_only": "diffusion only", "reactions_off": "reactions off"}
@@ -34,6 +36,8 @@ def write(folder: Path, found: Designed, spec: Spec, seconds: float) -> None:
 
 def publish(folder: Path, shown: Shown, spec: Spec, seconds: float) -> None:
     """The page and `result.json`, each replaced in one step."""
+    if shown.pruned is not None:
+        write_whole(folder / "pruned.crn", words.crn(shown.pruned.designed).encode())
     write_whole(folder / "report.html", report.page(shown, spec, seconds).encode())
     write_whole(folder / "result.json", facts.written(as_json(shown, spec, seconds)))
 
@@ -51,13 +55,15 @@ def as_json(shown: Shown, spec: Spec, seconds: float) -> dict[str, Any]:
         "updates": found.updates,
         "metrics": over_time(reference(shown)),
         "nulls": {name: over_time(trials[control]) for name, control in NULLS.items() if control in trials},
-        "reactions": reactions(shown),
+        "reactions": reactions(found.network, shown.fluxes),
         "diffusivity": dict(zip(found.network.species, np.asarray(found.system.diffusivity).tolist(), strict=True)),
     }
     if verdict.checks:
-        table["verdict"] = {"passed": verdict.passed, "checks": [check(finding) for finding in verdict.checks]}
+        table["verdict"] = judged(verdict)
         others = {name: trial for name, trial in trials.items() if name not in NULLS.values() and name != "as designed"}
         table["controls"] = {name: over_time(trial) | draws(trial) for name, trial in others.items()}
+    if shown.pruned is not None:
+        table["pruned"] = shorter(shown.pruned)
     return facts.as_json(spec, seconds, found.warnings, table)
 
 
@@ -73,20 +79,32 @@ def draws(trial: Trial) -> dict[str, Any]:
     return {"draws": len(trial.void), "void": int(trial.void.sum()), "sd": sds}
 
 
+def judged(verdict: Verdict) -> dict[str, Any]:
+    """Whether it passed, and each check."""
+    return {"passed": verdict.passed, "checks": [check(finding) for finding in verdict.checks]}
+
+
 def check(finding: Finding) -> dict[str, Any]:
     """One line of the verdict."""
     named = {"name": finding.name, "figure": finding.figure, "limit": finding.limit, "passed": finding.passed}
     return named | {"meaning": finding.meaning}
 
 
-def reactions(shown: Shown) -> list[Mapping[str, Any]]:
+def reactions(network: ReactionNetwork, fluxes: Float[np.ndarray, "ways reactions"]) -> list[Mapping[str, Any]]:
     """All reactions, the one with the largest flux first."""
-    network = shown.designed.network
-    forward = np.asarray(network.forward(), float)
-    reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse(), float)
-    rows = zip(network.equations(), forward.tolist(), reverse.tolist(), *shown.fluxes.tolist(), strict=True)
+    rows = zip(network.equations(), *words.both_ways(network).tolist(), *fluxes.tolist(), strict=True)
     keys = ("equation", "forward", "reverse", "forward_flux", "reverse_flux")
     return [dict(zip(keys, row, strict=True)) for row in sorted(rows, key=lambda row: -max(row[3:]))]
+
+
+def shorter(pruned: Shorter) -> dict[str, Any]:
+    """The pruned network, its figures and its verdict."""
+    return {
+        "reactions": reactions(pruned.designed.network, pruned.fluxes),
+        "metrics": over_time(pruned.verdict.trials["as designed"]),
+        "verdict": judged(pruned.verdict),
+        "tried": [vars(tried) for tried in pruned.tried],
+    }
 
 
 def summary(found: Designed) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from guldberg.design.checks import Finding
 from guldberg.design.result import Designed
@@ -154,6 +155,33 @@ def either_way(network: ReactionNetwork, i: int, k: Sequence[float] | np.ndarray
     """Reaction `i` with an arrow wherever it goes: both ways, forward, or back."""
     left, right = (complex_text(np.asarray(side)[i], network.species) for side in (network.reactants, network.products))
     return f"{left} {'⇌' if k[1] > 0 else '→'} {right}" if k[0] > 0 or k[1] == 0 else f"{left} ← {right}"
+
+
+Term = tuple[str, str, list[tuple[str, str]]]  # sign, factor, (species, exponent)
+
+
+def equations(network: ReactionNetwork) -> list[tuple[str, list[Term]]]:
+    """The reactions' part of each dc/dt: what makes the species, then what takes it."""
+    S, k = np.asarray(network.stoichiometry), both_ways(network)
+    sides = np.asarray(network.reactants), np.asarray(network.products)
+    found = []
+    for j, name in enumerate(network.species):
+        ways = [(way, i) for i in range(len(S)) for way in (0, 1) if S[i, j] and k[way, i] > 0]
+        terms = [(float(k[way, i] * S[i, j] * (1, -1)[way]), sides[way][i]) for way, i in ways]
+        found.append((name, [_term(network, x, nu) for x, nu in sorted(terms, key=lambda term: term[0] < 0)]))
+    return found
+
+
+def _term(network: ReactionNetwork, factor: float, nu: np.ndarray) -> Term:
+    powers = [(name, str(n) if n > 1 else "") for name, n in zip(network.species, nu, strict=True) if n]
+    return "−" if factor < 0 else "+", number(abs(factor)), powers
+
+
+def both_ways(network: ReactionNetwork) -> Float[np.ndarray, "ways reactions"]:
+    """Forward and reverse rate constants; 0 where a reaction has no reverse."""
+    forward = np.asarray(network.forward(), float)
+    reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse(), float)
+    return np.stack([forward, reverse])
 
 
 def crn(found: Designed) -> str:
