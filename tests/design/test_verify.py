@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from made import bistable, by_grid, by_steps, honest, made
+from designed import bistable, by_grid, by_steps, honest, made
 
 from guldberg.app import codec
 from guldberg.design import checks, controls, trials, verify
@@ -190,7 +190,7 @@ def test_interpolation_keeps_the_amount(boundary):
 
 def test_interpolation_is_exact_for_planes():
     grid = Grid((6, 4), 1.0, [(Dirichlet(0.0), Dirichlet(6.0)), NoFlux()])
-    plane = jnp.broadcast_to((jnp.arange(6) + 0.5)[None, :, None], (1, 6, 4))
+    plane = jnp.broadcast_to((jnp.arange(6.0) + 0.5)[None, :, None], (1, 6, 4))
     fine = controls.interpolated(grid, plane)
     np.testing.assert_allclose(fine[0], np.broadcast_to(((np.arange(12) + 0.5) / 2)[:, None], (12, 8)))
 
