@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from guldberg.stochastic import bitlattice, gibbs, lattice, start
 from guldberg.stochastic.rules import LatticeRules, annihilation, rossler
 
 RNG = np.random.default_rng(0)
+Result = TypeVar("Result")
 
 
 def lattices(seeds: int | None) -> None:
@@ -44,7 +46,7 @@ def gibbs_sampling(seeds: int | None) -> None:
     print(f"nearest-neighbour pairs:            {pairs / 2e6 * 1e9:.2f} ns per unit, 1000 units")
 
 
-def _least(call: Callable[[], object], seeds: int | None):
+def _least(call: Callable[[], Result], seeds: int | None) -> tuple[float, Result]:
     """(CPU seconds, result) of the fastest repeat; the first call, which may compile, does not count."""
     result, seconds = call(), []
     for _ in range(seeds or 5):
