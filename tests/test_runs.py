@@ -343,3 +343,31 @@ def test_two_processes_never_work_on_one_folder_and_the_lock_dies_with_its_owner
     assert float(third.stdout.readline()) > 0
     third.kill()
     third.communicate()
+
+
+# -- further work on a finished run ------------------------------------------------------------------------------------
+
+
+def further(folder, job, **callbacks):
+    told = {"on_metrics": lambda metrics: None, "on_note": lambda note: None} | callbacks
+    return runs.further(folder, "more", job, 5, command="verify", **told)
+
+
+def test_further_work_is_kept_in_a_folder_of_its_own_and_not_done_twice(tmp_path, table):
+    begin(folder := tmp_path / "run", table)
+    runs.go(folder, KINDS)
+    before, seen = timeless(folder), []
+    job = build({"steps": 7}, [table])
+    first = further(folder, job, on_metrics=seen.append)
+    steps = len(seen)
+    second = further(folder, job, on_metrics=seen.append)
+    assert steps == 7 and len(seen) == 7 and str(first) == str(second)
+    assert timeless(folder) == before and (folder / "more" / "metrics.jsonl").exists()
+
+
+def test_further_work_needs_a_finished_run(tmp_path, table):
+    begin(folder := tmp_path / "run", table)
+    with pytest.raises(InputError, match="not finished: `guldberg resume"):
+        further(folder, build({"steps": 4}, [table]))
+    with pytest.raises(InputError, match="there is no run here"):
+        further(tmp_path, build({"steps": 4}, [table]))

@@ -190,7 +190,9 @@ class InitialParameters(AbstractControl):
         return "initial parameters"
 
     def __call__(self, designed: Designed, key: Key[Array, ""]) -> Subject:
-        return dataclasses.replace(as_designed(designed, key), system=designed.initial, until=self.until)
+        first = designed.initial  # which may have begun in a smaller place
+        system = ReactionDiffusion(first.network, designed.grid, first.diffusivity, first.drive, first.temperature)
+        return dataclasses.replace(as_designed(designed, key), system=system, until=self.until)
 
 
 class RandomParameters(AbstractControl):
