@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -30,6 +32,16 @@ class Rollout(eqx.Module):
     species: tuple[str, ...] = eqx.field(static=True)
 
 
+class Entropy(NamedTuple):
+    """Which entropy production is asked for; that of reactions costs several times the rest of a step."""
+
+    diffusion: bool = False
+    reaction: bool = False
+
+
+NONE, BOTH = Entropy(), Entropy(diffusion=True, reaction=True)
+
+
 class Seen(eqx.Module):
     """What is noted of one step, or of all steps one below the other."""
 
@@ -48,15 +60,15 @@ def rollout(
     stepper: AbstractStepper = EULER,
     saves: Int[ArrayLike, "saves"] | None = None,
     limit: float = 0.0,
-    entropy: bool = False,
+    entropy: Entropy = NONE,
     key: Key[Array, ""] | None = None,
     plain: bool = False,
 ) -> Rollout:
     """`steps` steps of `dt` from c0; differentiable in c0 and in the system, all in the type of c0.
 
     `saves` are step numbers from 0 (c0 itself) to `steps`, which may be traced; only those states are kept, by default
-    the last. `limit` is that of `excess`. `entropy`: also the entropy production of the state that each step starts
-    from, by the formulas of Elliott (18) and (19), stabilised as there. A noisy drive needs a `key`.
+    the last. `limit` is that of `excess`. `entropy`: which entropy production is noted, of the state that each step
+    starts from, by the formulas of Elliott (18) and (19), stabilised as there. A noisy drive needs a `key`.
 
     On a processor the steps are those of `guldberg.fused`, compiled; with `plain`, on other devices, and for what the
     kernels do not serve, they are a scan, which has derivatives of every order where the kernels have the first.
@@ -74,6 +86,33 @@ def rollout(
     return Rollout(ts, kept[first], seen.excess, seen.diffusion, seen.reaction, seen.out_of_bounds, system.species)
 
 
+def astray(
+    system: ReactionDiffusion,
+    c0: Float[ArrayLike, "species *grid"],
+    *,
+    steps: int,
+    dt: float = 1.0,
+    stepper: AbstractStepper = EULER,
+    key: Key[Array, ""] | None = None,
+) -> str | None:
+    """When, how often and where this rollout leaves values that are negative or not finite; None if it never does."""
+
+    def ran(steps: int) -> Rollout:
+        return rollout(system, c0, steps=steps, dt=dt, stepper=stepper, key=key)
+
+    counts = np.asarray(ran(steps).out_of_bounds)
+    if not counts.any():
+        return None
+    first = int(np.argmax(counts > 0)) + 1
+    state = np.asarray(ran(first).values[0])
+    species, *cell = np.argwhere(~((state >= 0) & np.isfinite(state)))[0].tolist()
+    where = f"{system.species[species]} = {state[species, *cell]:.3g} in cell {tuple(cell)}"
+    return (
+        f"{np.count_nonzero(counts)} of {steps} steps left values negative or not finite, at most {counts.max()} of "
+        f"{state.size}; the first at t = {first * dt:.6g}: {where}"
+    )
+
+
 def _plain(
     system: ReactionDiffusion,
     c0: Float[Array, "species *grid"],
@@ -82,7 +121,7 @@ def _plain(
     dt: float,
     stepper: AbstractStepper,
     limit: float,
-    entropy: bool,
+    entropy: Entropy,
     key: Key[Array, ""] | None,
 ) -> tuple[Float[Array, "rows species *grid"], Seen]:
     """The states kept, each in its slot, and what was seen: a scan whose step is computed again in the backward pass,
@@ -113,7 +152,7 @@ def _fused(
     dt: float,
     stepper: AbstractStepper,
     limit: float,
-    entropy: bool,
+    entropy: Entropy,
     key: Key[Array, ""] | None,
 ) -> tuple[Float[Array, "rows species *grid"], Seen]:
     """The same as `_plain`, by compiled kernels where they serve."""
@@ -124,7 +163,8 @@ def _fused(
         kept, sums = call.rollout(driven, c0, flows, slots, rows, dt, stepper, limit, entropy)
     except NotImplementedError:
         return _plain(system, c0, slots, rows, dt, stepper, limit, entropy, key)
-    reaction, diffusion = (sums[:, i] * len(c0) / c0.size if entropy else None for i in (2, 3))
+    produced = iter(sums[:, 2:].T * len(c0) / c0.size)
+    diffusion, reaction = (next(produced) if asked else None for asked in entropy)
     return kept, Seen(sums[:, 0] / c0.size, diffusion, reaction, sums[:, 1].astype(int))
 
 
@@ -151,11 +191,11 @@ def _seen(
     new: Float[Array, "species *grid"],
     dt: float,
     limit: float,
-    entropy: bool,
+    entropy: Entropy,
 ) -> Seen:
     excess = jnp.maximum(jnp.abs(new - c) / dt - limit, 0).mean()
-    diffusion = thermo.diffusion_by_gradient(system, c).mean() if entropy else None
-    reaction = thermo.reaction(system, c, floor=thermo.FLOOR).mean() if entropy else None
+    diffusion = thermo.diffusion_by_gradient(system, c).mean() if entropy.diffusion else None
+    reaction = thermo.reaction(system, c, floor=thermo.FLOOR).mean() if entropy.reaction else None
     return Seen(excess, diffusion, reaction, (~((new >= 0) & (new < jnp.inf))).sum())
 
 

@@ -12,7 +12,7 @@ from guldberg import thermo
 from guldberg.design.chemistry import Consistent, dense
 from guldberg.drive import FlowReactor, OrnsteinUhlenbeckFlow
 from guldberg.drive import NoisyFlow as Noisy
-from guldberg.rollout import rollout
+from guldberg.rollout import BOTH, rollout
 from guldberg.space.boundary import NoFlux, Periodic
 from guldberg.space.grid import Grid
 from guldberg.space.stencil import NinePoint, Star
@@ -133,7 +133,7 @@ def test_energies_are_found_up_to_what_is_conserved_and_refused_where_a_cycle_is
 
 def test_what_a_rollout_notes_is_the_mean_over_cells_of_the_papers_formulas():
     here, c = system(drive=FlowReactor(0.1, jnp.ones(3))), field()
-    seen = eqx.filter_jit(rollout)(here, c, steps=3, dt=0.5, saves=[0, 1, 2], entropy=True)
+    seen = eqx.filter_jit(rollout)(here, c, steps=3, dt=0.5, saves=[0, 1, 2], entropy=BOTH)
     diffusion = [thermo.diffusion_by_gradient(here, c).mean() for c in seen.values]
     reaction = [thermo.reaction(here, c, floor=1e-5).mean() for c in seen.values]
     np.testing.assert_allclose(seen.diffusion, diffusion, rtol=1e-12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -31,23 +31,23 @@ def rollout(
     dt: float,
     stepper: AbstractStepper,
     limit: float,
-    entropy: bool,
+    entropy: Sequence[bool],
 ) -> tuple[Float[Array, "rows species *grid"], Float[Array, "steps sums"]]:
     """The states kept, each in its slot, and the sums over all cells of what was seen at each step: excess, values out
-    of bounds, and with `entropy` the production of reactions and of diffusion.
+    of bounds, and, as `entropy` asks, what diffusion and reaction produce of it.
 
     `flows` are those of each step, or of all; without them the drive's is a number. NotImplementedError where the
     kernels do not serve.
     """
     species, dtype, grid = len(system.species), c0.dtype, system.grid
-    if entropy and not all(isinstance(face, Periodic | NoFlux) for faces in grid.boundaries for face in faces):
-        raise NotImplementedError("entropy beside faces that matter passes")
+    if entropy[0] and not all(isinstance(face, Periodic | NoFlux) for faces in grid.boundaries for face in faces):
+        raise NotImplementedError("entropy of diffusion beside faces that matter passes")
     arrays, static = _parts(system, dtype, flows is not None)
     code = compiled(Asked(static, grid, stepper, dt, limit, entropy, flows is not None), arrays, dtype)
     uniforms = jnp.concatenate([x.astype(dtype).ravel() for x in jax.tree.leaves(arrays)])
     D = system.diffusivity.astype(dtype)
     fields = jnp.zeros((1, 1, 1), dtype) if flows is None else flows.reshape(len(flows), species, -1)
-    attributes = {"layout": _layout(grid, species, flows is not None, entropy, code), "numbers": _numbers(grid, dt)}
+    attributes = {"layout": _layout(grid, species, flows is not None, entropy[0], code), "numbers": _numbers(grid, dt)}
     run = _differentiable(attributes, rows, code.sums)
     kept, sums = run(c0.reshape(species, -1), fields, uniforms, D, _ghosts(grid, D), slots.astype(jnp.int32))
     return kept.reshape(rows, *c0.shape), sums
@@ -101,12 +101,12 @@ def _call(run: str, results: list[Any], attributes: dict[str, np.ndarray], *argu
     return list(jax.ffi.ffi_call(name, shapes, vmap_method="sequential")(*arguments, **attributes))
 
 
-def _layout(grid: Grid, species: int, flow: bool, entropy: bool, code: Code) -> Int[np.ndarray, "_"]:
+def _layout(grid: Grid, species: int, flow: bool, squares: bool, code: Code) -> Int[np.ndarray, "_"]:
     """What `frame` reads as whole numbers."""
     absent = 3 - len(grid.shape)
     wraps = [True] * absent + [isinstance(lower, Periodic) for lower, _ in grid.boundaries]
     shape = [1] * absent + list(grid.shape)
-    counts = [species, flow, entropy, code.sums, len(code.forward)]
+    counts = [species, flow, squares, code.sums, len(code.forward)]
     return np.array([*shape, *wraps, *counts, *code.forward, *code.backward], np.int64)
 
 

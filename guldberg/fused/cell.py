@@ -9,6 +9,7 @@ known here by name.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -34,7 +35,9 @@ class Code(NamedTuple):
     backward: tuple[int, ...]  # likewise: the cotangent of its diffusion; the first: of the old state before it, and of
     # the flow and the squares after it, and as sums those of the uniforms
     uniforms: int  # how many belong to the system; then come the time and the cotangents of the sums
-    sums: int  # excess, how many values are out of bounds, and with entropy what reaction and diffusion produce
+    sums: (
+        int  # excess, how many values are out of bounds, and, as asked, the entropy that diffusion and reaction produce
+    )
 
 
 class _Cell:
@@ -57,7 +60,7 @@ class Asked(NamedTuple):
     stepper: AbstractStepper
     dt: float
     limit: float
-    entropy: bool
+    entropy: Sequence[bool]  # of diffusion, of reaction
     flow: bool
 
     def step(
@@ -72,9 +75,11 @@ class Asked(NamedTuple):
         over = jnp.abs(new - c) / self.dt - self.limit
         excess = jnp.where(over <= 0, 0, over).sum()  # what is not a number stays that
         sums = [excess, (~((new >= 0) & (new < jnp.inf))).astype(c.dtype).sum()]
-        if self.entropy:
-            sums.append(thermo.reaction(system, c, floor=thermo.FLOOR))
+        of_diffusion, of_reaction = self.entropy
+        if of_diffusion:
             sums.append((system.diffusivity.astype(c.dtype) * squares / (c + thermo.STABILISER)).sum())
+        if of_reaction:
+            sums.append(thermo.reaction(system, c, floor=thermo.FLOOR))
         return new, cell.asked[1:], jnp.stack(sums)
 
 
@@ -141,7 +146,7 @@ def _compile(asked: Asked, arrays: ReactionDiffusion, dtype: np.dtype) -> Code:
         return compile_loop(*flat, dict(known), dtype)
 
     ahead = [loop([x], [], i) for i, x in enumerate(between)] + [loop([new], [sums], stages - 1)]
-    extra = [by_flow] * asked.flow + [by_squares] * asked.entropy
+    extra = [by_flow] * asked.flow + [by_squares] * asked.entropy[0]
     back = [loop([by_old, by_diffusion[0], *extra], by_numbers, stages - 1)]
     back += [loop([by_diffusion[i]], [], stages - 1) for i in range(1, stages)]
     return Code(tuple(ahead), tuple(back), offsets[-1], len(sums))

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from guldberg.rollout import Rollout
+from guldberg.rollout import NONE, Entropy, Rollout
 from guldberg.system import ReactionDiffusion
 
 SAMPLES = "samples"  # the mapped axis over several z; what compares their states reduces over it
@@ -96,9 +96,9 @@ class AbstractLoss(eqx.Module):
         return None
 
     @property
-    def entropy(self) -> bool:
-        """Whether it reads the entropy production (`rollout.diffusion`, `rollout.reaction`)."""
-        return False
+    def entropy(self) -> Entropy:
+        """Which entropy production it reads (`rollout.diffusion`, `rollout.reaction`)."""
+        return NONE
 
     def __add__(self, other: AbstractLoss | Sum) -> Sum:
         return Sum((1.0,), (self,)) + other
@@ -135,9 +135,10 @@ class Sum(eqx.Module):
         return max((loss.limit for loss in self.losses if loss.limit is not None), default=0.0)
 
     @property
-    def entropy(self) -> bool:
-        """Whether any part reads the entropy production."""
-        return any(loss.entropy for loss in self.losses)
+    def entropy(self) -> Entropy:
+        """Which entropy production any part reads."""
+        asked = [loss.entropy for loss in self.losses]
+        return Entropy(any(e.diffusion for e in asked), any(e.reaction for e in asked))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -298,14 +299,14 @@ class Dissipation(AbstractLoss):
             raise ValueError("dissipation of diffusion, of reaction or of both: got neither")
 
     @property
-    def entropy(self) -> bool:
-        return True
+    def entropy(self) -> Entropy:
+        return Entropy(self.diffusion, self.reaction)
 
     def of_steps(self, seen: Seen) -> Float[Array, "steps"]:
         """g(sigma) at every step."""
-        diffusion, reaction = seen.rollout.diffusion, seen.rollout.reaction
-        assert diffusion is not None and reaction is not None, "the rollout was not asked for entropy"
-        asked = [s for s, wanted in ((diffusion, self.diffusion), (reaction, self.reaction)) if wanted]
+        both = ((seen.rollout.diffusion, self.diffusion), (seen.rollout.reaction, self.reaction))
+        asked = [sigma for sigma, wanted in both if wanted and sigma is not None]
+        assert len(asked) == sum(self.entropy), "the rollout was not asked for this entropy"
         return self.g(sum(asked[1:], asked[0]))
 
     def __call__(self, seen: Seen) -> Float[Array, ""]:
@@ -319,8 +320,8 @@ class Unsteadiness(AbstractLoss):
     when: AbstractTimes = eqx.field(default=EVERY_STEP, kw_only=True)
 
     @property
-    def entropy(self) -> bool:
-        return True
+    def entropy(self) -> Entropy:
+        return self.dissipation.entropy
 
     def __call__(self, seen: Seen) -> Float[Array, ""]:
         return self.dissipation.of_steps(seen).var()
