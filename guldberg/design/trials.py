@@ -16,6 +16,7 @@ from guldberg import structure
 from guldberg.design import controls
 from guldberg.design.controls import AbstractControl, Subject
 from guldberg.design.criteria import Criteria, criteria
+from guldberg.design.measure import Judge
 from guldberg.design.model import Model
 from guldberg.design.result import Designed
 from guldberg.drive import AbstractDrive, AbstractNoisyDrive, FlowReactor
@@ -76,8 +77,7 @@ def run(designed: Designed, control: AbstractControl, seed: int, draw: int) -> T
     last = int(saves[-1])
     seen, outside = _followed(subject, saves)
     figures = _judged(designed, subject, seen)
-    still = _still(subject.system)
-    rates = jax.lax.map(lambda c: jnp.abs(still(0.0, c)).max(), seen)
+    rates = _fastest(_still(subject.system), seen)
     return Trial(
         control.name,
         ts,
@@ -99,14 +99,7 @@ def states(designed: Designed, ts: Float[np.ndarray, "times"], seed: int) -> Flo
 def fluxes(designed: Designed, seed: int) -> Float[np.ndarray, "ways reactions"]:
     """Mean forward and reverse fluxes over cells and five times up to T; concentration per second."""
     ts = np.round(np.linspace(0, designed.horizon, 5) / designed.dt) * designed.dt
-    system = designed.system
-
-    @jax.jit
-    def mean(c: Float[Array, "species *grid"]) -> Float[Array, "ways reactions"]:
-        both = jnp.stack(system.network.fluxes(c, system.temperature))
-        return both.mean(tuple(range(2, both.ndim)))
-
-    return np.mean([np.asarray(mean(jnp.asarray(c)), float) for c in states(designed, np.unique(ts), seed)], axis=0)
+    return np.asarray(_mean_fluxes(designed.system, jnp.asarray(states(designed, np.unique(ts), seed))), float)
 
 
 def _followed(subject: Subject, saves: Int[np.ndarray, "times"]) -> tuple[Float[Array, "times species *grid"], Array]:
@@ -143,7 +136,29 @@ def _judged(designed: Designed, subject: Subject, states: Array) -> Mapping[str,
         medium = eqx.tree_at(lambda s: s.grid, medium, designed.grid)
     model = Model(medium, designed.start, designed.decoder)
     z = jnp.asarray(subject.z)
-    return jax.lax.map(lambda c: designed.recipe.judge(model, z, states[0], c), states)
+    return _figures(designed.recipe.judge, model, z, states)
+
+
+# Compiled once for all runs of one shape: traced anew for each, they would cost more than the simulation.
+
+
+@eqx.filter_jit
+def _figures(judge: Judge, model: Model, z: Array, states: Array) -> Mapping[str, Float[Array, "times"]]:
+    return jax.lax.map(lambda c: judge(model, z, states[0], c), states)
+
+
+@eqx.filter_jit
+def _fastest(system: ReactionDiffusion, states: Array) -> Float[Array, "times"]:
+    return jax.lax.map(lambda c: jnp.abs(system(0.0, c)).max(), states)
+
+
+@eqx.filter_jit
+def _mean_fluxes(system: ReactionDiffusion, states: Array) -> Float[Array, "ways reactions"]:
+    def mean(c: Float[Array, "species *grid"]) -> Float[Array, "ways reactions"]:
+        both = jnp.stack(system.network.fluxes(c, system.temperature))
+        return both.mean(tuple(range(2, both.ndim)))
+
+    return jax.lax.map(mean, states).mean(0)
 
 
 def imbalance(subject: Subject, ts: Float[np.ndarray, "times"], states: Float[np.ndarray, "times ..."]) -> float:

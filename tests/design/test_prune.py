@@ -50,7 +50,7 @@ def test_pruning_that_was_stopped_goes_on_to_the_same_end():
     while not job.done(state):
         state, metrics = job.step(codec.decode(codec.encode(state, job.state_types), job.state_types))
         left.append(metrics["reactions"])
-    assert job.result(state).tried == pruned().tried
+    assert repr(job.result(state).tried) == repr(pruned().tried)  # a figure of a run that blew up is NaN
     assert left == sorted(left, reverse=True) and left[-1] == 3
 
 
