@@ -111,7 +111,7 @@ def _molecules(nu: np.ndarray, text: str) -> tuple[int, ...]:
 
 
 def _probability(p: float, text: str) -> None:
-    if not (p == 0 or SMALLEST <= p <= 1):
+    if not (p == 0 or 0.999 * SMALLEST <= p <= 1):  # a constant is kept as its logarithm, which rounds
         raise InputError(f"{text}: the probability is {p:.6g}; expected 0, or a number from {SMALLEST:g} to 1")
 
 
