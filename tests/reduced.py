@@ -25,6 +25,7 @@ def chain(steps: int = 30, warnings: tuple[str, ...] = ()) -> ChainReduced:
         dataclasses.replace(annihilation(), steps=steps, starts=6, held_out=6),
         ("b", "J", "K"),
         errors,
+        {"b": 8 * errors["static_floor"], "b, J": 3 * errors["static_floor"]},
         moments,
         moments,
         1.02 * moments,

@@ -181,7 +181,7 @@ BAD = [
     (("look",), "Missing argument 'DATA.csv ...'"),
     (("resume", "nothing"), "nothing: there is no run here"),
     (("report", "nothing"), "nothing: there is no run here"),
-    (("demo", "magic"), "'magic' is not 'discover'"),
+    (("demo", "magic"), "'magic' is not one of 'discover'"),
     (("discover", "no.csv", "--out", "run"), "no.csv: no such file"),
     ((*DISCOVER, "--max-order", "9"), "9 is not in the range 1<=x<=4"),
     ((*DISCOVER, "--require", "A ->"), "--require 'A ->':1:5: "),

@@ -326,19 +326,19 @@ def report(run: Path) -> None:
 
 
 @cli.command()
-@click.argument("job", type=click.Choice(["discover"]), default="discover")
+@click.argument("job", type=click.Choice(["discover", "reduce"]), default="discover")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder for all.")
 @seed
 @quiet
 def demo(job: str, out: Path, seed: int) -> None:
-    """Two mechanisms from data that come with the package: one measured, one made.
+    """Runs that are set up for you: two mechanisms, one from measured data, one from made; or a closure learned.
 
     \b
     Example: guldberg demo discover
     """
     from guldberg.app import demo as demos
 
-    for name, begin in demos.DISCOVER.items():
+    for name, begin in demos.JOBS[job].items():
         note(f"{name}\n")
         begin(out / name, seed)
         _work(out / name, as_json=False)

@@ -27,4 +27,28 @@ def hydrogen(folder: Path, seed: int) -> None:
         runs.begin(folder, jobs.KINDS, job="discover", options={}, inputs=[data], seed=seed, command=command)
 
 
+SMALLER = """\
+preset = "annihilation"
+steps = 60
+[lattice]
+size = [300]
+[starts]
+number = 24
+held_out = 20
+truth = 512
+outside = 10
+"""
+
+
+def annihilation(folder: Path, seed: int) -> None:
+    """A + A -> 0 on a chain of 300 sites: from simulated particles to a learned closure, in about a minute."""
+    with tempfile.TemporaryDirectory() as scratch:
+        spec = Path(scratch) / "annihilation.toml"
+        spec.write_text(SMALLER)
+        command = "guldberg reduce annihilation.toml"
+        runs.begin(folder, jobs.KINDS, job="reduce", options={}, inputs=[spec], seed=seed, command=command)
+
+
 DISCOVER: dict[str, Callable[[Path, int], None]] = {"carotenoid": carotenoid, "hydrogen": hydrogen}
+REDUCE: dict[str, Callable[[Path, int], None]] = {"annihilation": annihilation}
+JOBS = {"discover": DISCOVER, "reduce": REDUCE}

@@ -37,7 +37,9 @@ WORDS = {
     "judge": "judging on fresh starts",
     "done": "done",
 }
-SIMULATING = ("single", "many", "fresh")
+WORK = {  # of one unit of a stage, about
+    "single": 4, "fit": 12, "follow": 12, "phases": 3, "many": 4, "static": 5, "learn": 8, "fresh": 4, "judge": 6,
+}  # fmt: skip
 FOR_LONG = 300  # simulations for as long as the pictures go
 BATCH = 10  # starts simulated in a step
 FITS = 4  # starts fitted or sampled in a step
@@ -264,9 +266,9 @@ class BoxReduction:
     def _progress(self, state: BoxState) -> float:
         if state.stage == "done":
             return 1.0
-        at = STAGES.index(state.stage)
-        before = sum(map(self._units, STAGES[:at])) + state.unit
-        return before / sum(map(self._units, STAGES))
+        work = {stage: WORK[stage] * self._units(stage) for stage in STAGES}
+        before = sum(work[stage] for stage in STAGES[: STAGES.index(state.stage)])
+        return (before + WORK[state.stage] * state.unit) / sum(work.values())
 
     # what comes out
 

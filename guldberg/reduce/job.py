@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import equinox as eqx
@@ -21,7 +22,7 @@ from scipy.spatial import KDTree
 from guldberg.closure.chain import Chain
 from guldberg.closure.events import Process, processes
 from guldberg.closure.fem import CubicElements
-from guldberg.closure.graphical import TRIPLETS
+from guldberg.closure.graphical import PAIRS, TRIPLETS
 from guldberg.closure.regression import Solved
 from guldberg.learn.fit import Metrics
 from guldberg.reduce import baselines, learn
@@ -41,9 +42,11 @@ WORDS = {
     "outside": "starts outside the trained region",
     "done": "done",
 }
+WORK = {"simulate": 1, "static": 8, "prior": 8, "choose": 8, "refine": 3, "judge": 12, "outside": 3}  # of a unit, about
 K = len(TRIPLETS.names)
 TRIED = 2  # folds that a penalty is tried on: more cost more than they tell
-BASELINES = 5
+BASELINES = 7
+POORER = {"b": baselines.MEAN_FIELD, "b, J": PAIRS}  # energies with less in them than what is learned
 BATCH = 10  # held-out starts simulated in a step
 ITERATIONS, ROUNDS = 10, 3  # of the refinement: in a step, and steps
 WIDER = 1.6  # the cube of the starts outside, in widths of the trained one
@@ -124,7 +127,8 @@ class ChainReduction:
         return ChainReduced(
             self.plan,
             TRIPLETS.names,
-            self._errors(state),
+            {who: table for who, table in self._errors(state).items() if who not in POORER},
+            {name: table for name, table in self._errors(state).items() if name in POORER},
             state.training,
             state.held,
             state.modelled["learned"],
@@ -236,6 +240,10 @@ class ChainReduction:
             "pair_closure_unfitted": lambda: baselines.pair_closure(sites, self._rules, **ends),
             "mean_field": lambda: baselines.fitted(baselines.mean_field(sites, self._rules, **ends), *known),
             "static_floor": lambda: baselines.StaticFloor("static floor", self.chain),
+            **{
+                name: partial(baselines.StaticFloor, name, Chain(energy, sites, **ends))
+                for name, energy in POORER.items()
+            },
         }
 
     @property
@@ -309,8 +317,9 @@ class ChainReduction:
     def _progress(self, state: ChainState) -> float:
         if state.stage == "done":
             return 1.0
-        before = sum(map(self._units, STAGES[: STAGES.index(state.stage)])) + state.unit
-        return before / sum(map(self._units, STAGES))
+        work = {stage: WORK[stage] * self._units(stage) for stage in STAGES}
+        before = sum(work[stage] for stage in STAGES[: STAGES.index(state.stage)])
+        return (before + WORK[state.stage] * state.unit) / sum(work.values())
 
     # what comes out
 

@@ -40,6 +40,7 @@ class ChainReduced:
     plan: ChainPlan
     interactions: tuple[str, ...]
     errors: Errors  # order 1: particles, 2: pairs, 3: triplets, 4: quadruplets of neighbouring sites
+    poorer: Errors  # static floors of energies with fewer interactions, by these
     training: Float[np.ndarray, "starts times 4"]  # moments learned from, mean counts
     held: Float[np.ndarray, "starts times 4"]  # moments judged by
     modelled: Float[np.ndarray, "starts times 4"]  # the learned closure's, for the same starts

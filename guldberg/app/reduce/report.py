@@ -74,6 +74,10 @@ def _story(found: ChainReduced, steps: list[int]) -> dict[str, Any]:
         "pays": spent / max(simulated - found.per_start, 1e-12),
         "best": int((shown["learned"] < np.min(others, axis=0)).sum()) if others else None,
         "cells": shown["learned"].size,
+        "floors": [
+            (name, [_short(table[3, step]) for step in steps])
+            for name, table in {**found.poorer, "b, J, K": found.errors["static_floor"]}.items()
+        ],
         "outside": [] if beyond is None else list(
             zip(words.ORDERS, np.sqrt((beyond.error**2).mean(axis=0)).tolist(), strict=True)
         ),
