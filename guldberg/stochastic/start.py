@@ -58,26 +58,24 @@ def _shuffle(counter, first, x):
 @jit
 def _conditionals(b, J, K, sites, periodic):
     """Cumulative probabilities of the first two sites (of 32 bits), and of a taken site given the first two (which
-    close a periodic chain) and the two before it."""
+    close a periodic chain) and the two before it. All weights are kept as logarithms."""
     ends = np.zeros(4)
     taken = np.zeros((4, sites, 2, 2), np.uint64)
     for s in range(4):
         x0, x1 = s >> 1, s & 1
-        after, logs = np.ones((2, 2)), 0.0
+        after, before = np.zeros((2, 2)), np.zeros((2, 2))  # of all later sites, by the last two
         if periodic:
             for a in range(2):
                 for c in range(2):
-                    after[a, c] = np.exp(J * c * x0 + K * (a * c * x0 + c * x0 * x1))
+                    after[a, c] = J * c * x0 + K * (a * c * x0 + c * x0 * x1)
         for i in range(sites - 1, 1, -1):
-            before, largest = np.empty((2, 2)), 0.0
             for a in range(2):
                 for c in range(2):
-                    one, none = after[c, 1] * np.exp(b + J * c + K * a * c), after[c, 0]
-                    taken[s, i, a, c] = np.uint64(np.round(4294967296.0 * one / (one + none)))
-                    before[a, c] = one + none
-                    largest = max(largest, before[a, c])
-            after, logs = before / largest, logs + np.log(largest)
-        ends[s] = b * (x0 + x1) + J * x0 * x1 + logs + np.log(after[x0, x1])
+                    one, none = after[c, 1] + b + J * c + K * a * c, after[c, 0]
+                    taken[s, i, a, c] = np.uint64(np.round(4294967296.0 / (1.0 + np.exp(none - one))))
+                    before[a, c] = max(one, none) + np.log1p(np.exp(-abs(one - none)))
+            after, before = before, after
+        ends[s] = b * (x0 + x1) + J * x0 * x1 + after[x0, x1]
     weights = np.cumsum(np.exp(ends - ends.max()))
     return np.round(4294967296.0 * weights / weights[3]).astype(np.uint64), taken
 
