@@ -2,6 +2,7 @@
 
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from guldberg.closure.fem import CubicElements
+from guldberg.closure.perceptron import Perceptron
 from guldberg.closure.polynomial import Polynomial
 from guldberg.closure.rhs import AbstractLinearFamily
 from guldberg.errors import InputError
@@ -86,3 +88,11 @@ def test_leaving_the_grid_is_told(element: CubicElements) -> None:
 def test_a_grid_that_would_not_fit_in_memory_is_refused() -> None:
     with pytest.raises(InputError, match="larger cells"):
         CubicElements.covering(BOX, cell=0.02)
+
+
+def test_a_small_network_starts_from_nothing_and_can_learn() -> None:
+    network = Perceptron.covering(BOX, units=5, key=jax.random.key(0))
+    x = jnp.asarray(RNG.uniform(BOX[0], BOX[1], (20, 3)))
+    np.testing.assert_array_equal(jax.vmap(network)(x), 0)
+    slope = eqx.filter_grad(lambda f: jnp.sum((jax.vmap(f)(x) - 1.0) ** 2))(network)
+    assert np.abs(slope.output).max() > 0 and np.abs(slope.constant).max() > 0
