@@ -128,3 +128,17 @@ def test_gray_scott_makes_spots_that_rest_rings_of_one_speed_and_chaos(shown):
     near, middle, far = numbers(ring.split("radius")[1])[:3]
     assert 3 <= far - middle and abs((far - middle) - (middle - near)) <= 1
     assert numbers(chaos)[-1] > 1  # as far apart as two states that know nothing of each other: sqrt(2)
+
+
+@pytest.mark.slow
+def test_memory_is_pinned_by_the_grid_unless_its_fronts_are_straight(shown):
+    rows = {x[:44].strip(): numbers(x[44:]) for x in shown("memory.py", "2").splitlines()[1:]}
+    assert rows.pop("2048 bits, no reactions")[-1] == 0
+    assert rows.pop("32 bits, blocks of 16 x 16, h / 2")[-1] < 1
+    assert len(rows) == 6 and all(shares == [1, 1, 1] for shares in rows.values())
+
+
+@pytest.mark.slow
+def test_the_traveller_keeps_its_shape_for_sixteen_cells(shown):
+    rows = [numbers(x) for x in shown("traveller.py").splitlines()[1:]]
+    assert rows[0] == [0, 0, 1] and rows[2][:2] == [128, 16] and rows[2][2] > 0.95
