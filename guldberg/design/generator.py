@@ -36,7 +36,8 @@ class Norm(eqx.Module):
         return cls(jnp.full(channels, gain, jnp.float32), jnp.zeros(channels, jnp.float32))
 
     def __call__(self, x: Float[Array, "height width channels"]) -> Float[Array, "height width channels"]:
-        return (x - x.mean((0, 1))) * jax.lax.rsqrt(x.var((0, 1)) + SOFT) * self.gain + self.bias
+        mean, variance = (f((0, 1), keepdims=True) for f in (x.mean, x.var))
+        return (x - mean) * jax.lax.rsqrt(variance + SOFT) * self.gain[None, None] + self.bias[None, None]
 
 
 class Generator(AbstractStart):
@@ -72,7 +73,7 @@ class Generator(AbstractStart):
         h = (2 * z - 1)[None, None]
         for kernel, norm in zip(self.kernels, self.norms, strict=True):
             h = jnp.tanh(norm(upsample(h, kernel)))
-        X = self.scale * (1 + h) / 2 + self.background
+        X = self.scale * (1 + h) / 2 + self.background[None, None]
         return gaussian(jnp.moveaxis(X, -1, 0), self.grid, sigma=1.0, radius=1)
 
 

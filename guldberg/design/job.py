@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float
 
-from guldberg.design import measure
+from guldberg.design import chunk, measure
 from guldberg.design.model import Model
-from guldberg.design.objective import objective
 from guldberg.design.recipe import Recipe, Stage
 from guldberg.design.result import Designed, History
 from guldberg.learn import descent, parameters
 from guldberg.learn.fit import Metrics, run
-from guldberg.rollout import rollout
 
 CHUNK = 64 * 64 * 4 * 32 * 250  # cells x species x steps x updates in one step of the job: about a second
-POINTS = 5  # of the history, in one step of the job
-LOST = 50  # updates refused in a row: no more will come
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +50,12 @@ class Design:
         state cannot be simulated."""
         stage = self.recipe.stages[state.stage]
         before = self._carry(state)
-        count = min(_chunk(stage, self.skeleton(state.seed, state.stage)), stage.updates - int(before.update))
-        carry, terms, r = self._compiled(state.seed, state.stage)(before, count)
-        done = int(carry.update) - int(before.update)
-        history = state.history + _points(state, done, np.asarray(terms, float))
-        after = dataclasses.replace(state, carry=_leaves(carry), updates=state.updates + done, history=history)
-        metrics = self._metrics(after, carry, r)
-        return self._passed(after, carry), metrics
+        count = min(_size(stage, self.skeleton(state.seed, state.stage)), stage.updates - int(before.update))
+        some = chunk.compiled(self.recipe, state.seed, state.stage)(before, jnp.asarray(count, jnp.int32))
+        made = int(some.carry.update) - int(before.update)
+        history = state.history + _points(state, made, np.asarray(some.terms, float))
+        after = dataclasses.replace(state, carry=_leaves(some.carry), updates=state.updates + made, history=history)
+        return self._passed(after, some.carry), self._metrics(after, some.carry, some.said)
 
     def done(self, state: State) -> bool:
         """Whether the State is final."""
@@ -75,7 +68,7 @@ class Design:
         recipe, index = self.recipe, min(state.stage, len(self.recipe.stages) - 1)
         carry, skeleton, stage = self._carry(state), self.skeleton(state.seed, index), recipe.stages[index]
         best = self.best(state)
-        z = recipe.z(jax.random.fold_in(jax.random.key(state.seed), 0))
+        z = chunk.example(recipe, state.seed)
         c0, dt, stepper = eqx.filter_jit(best.start)(z), recipe.evaluation_dt, recipe.evaluation_stepper
         ts = measure.times(stage.horizon, dt)
         states = measure.follow(best.medium, c0, ts, dt=dt, stepper=stepper, key=jax.random.key(state.seed))
@@ -110,7 +103,7 @@ class Design:
 
     def skeleton(self, seed: int, stage: int) -> Model:
         """The model of a stage as it would be without any update: its structure, and all that is not learned."""
-        return _skeleton(self.recipe, seed, stage)
+        return chunk.skeleton(self.recipe, seed, stage)
 
     # the optimisation
 
@@ -119,13 +112,10 @@ class Design:
         like = descent.begin(self.recipe.stages[index].descent, self.skeleton(state.seed, index))
         return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(leaf) for leaf in state.carry])
 
-    def _compiled(self, seed: int, stage: int) -> Callable[[descent.Carry, int], Any]:
-        return _chunk_of(self.recipe, seed, stage)
-
     def _passed(self, state: State, carry: descent.Carry) -> State:
         """On to the next stage, from the best point, if this one is at its end."""
         stage = self.recipe.stages[state.stage]
-        lost, tired = int(carry.refused) >= LOST, int(carry.waited) >= (stage.descent.give_up or math.inf)
+        lost, tired = int(carry.refused) >= chunk.LOST, int(carry.waited) >= (stage.descent.give_up or math.inf)
         if lost and not np.isfinite(carry.best_loss):
             raise ArithmeticError(
                 f"the first state cannot be followed to T = {stage.horizon:g} s in steps of {stage.dt:g} s: the loss "
@@ -136,7 +126,7 @@ class Design:
         told = (
             (
                 f"stage {state.stage + 1} (T = {stage.horizon:g} s) ended after {int(carry.update)} of {stage.updates} "
-                f"updates: {LOST} in a row led to losses that are not finite or jump; the best point is kept",
+                f"updates: {chunk.LOST} in a row led to losses that are not finite or jump; the best point is kept",
             )
             if lost
             else ()
@@ -185,74 +175,11 @@ def design(recipe: Recipe, *, seed: int = 0) -> Designed:
     return run(Design(recipe), seed)
 
 
-@functools.lru_cache(maxsize=8)
-def _skeleton(recipe: Recipe, seed: int, stage: int) -> Model:
-    if stage == 0:
-        return recipe.build(jax.random.fold_in(jax.random.key(seed), 1))
-    before, enter = _skeleton(recipe, seed, stage - 1), recipe.stages[stage].enter
-    return before if enter is None else enter(before)
-
-
-@functools.lru_cache(maxsize=2)
-def _chunk_of(recipe: Recipe, seed: int, index: int) -> Callable[[descent.Carry, int], Any]:
-    """`count` updates of a stage, compiled: the Carry after them, the mean terms at POINTS of the way, and what the
-    judge says of X_T of the best model."""
-    stage, skeleton = recipe.stages[index], _skeleton(recipe, seed, index)
-    still = eqx.filter(skeleton, parameters.learned(skeleton), inverse=True)
-    root = jax.random.fold_in(jax.random.key(seed), 2 + index)
-    wanted = objective(recipe, stage)
-
-    def loop(carry: descent.Carry, count: Int[Array, ""]):
-        def going(at):
-            i, carry, _, _ = at
-            patient = carry.waited < (stage.descent.give_up or jnp.iinfo(jnp.int32).max)
-            return (i < count) & (carry.refused < LOST) & patient
-
-        def one(at):
-            i, carry, sums, seen = at
-            share = carry.update.astype(jnp.float32) / stage.updates
-            key = jax.random.fold_in(root, carry.update)
-            own = lambda model, key: wanted(model, share, key)  # noqa: E731
-            after, terms = descent.update(stage.descent, own, still, stage.updates, carry, key)
-            after = _renewed(stage, still, after, key)
-            place = i * POINTS // count
-            counted = after.refused == 0
-            sums = sums.at[place].add(jnp.where(counted, terms.astype(jnp.float32), 0))
-            return i + 1, after, sums, seen.at[place].add(counted.astype(jnp.float32))
-
-        nothing = jnp.zeros((POINTS, len(stage.loss.losses)), jnp.float32), jnp.zeros(POINTS, jnp.float32)
-        _, carry, sums, seen = jax.lax.while_loop(going, one, (jnp.asarray(0, jnp.int32), carry, *nothing))
-        return carry, sums / seen[:, None], look(carry.best)
-
-    def look(best: Any) -> Mapping[str, Float[Array, ""]]:
-        model = parameters.resolve(eqx.combine(best, still))
-        z = recipe.z(jax.random.fold_in(jax.random.key(seed), 0))
-        c0 = model.start(z)
-        seen = rollout(model.medium, c0, steps=stage.steps, dt=stage.dt, stepper=stage.stepper, key=root)
-        return recipe.judge(model, z, c0, seen.values[-1])
-
-    compiled = jax.jit(loop)
-    return lambda carry, count: compiled(carry, jnp.asarray(count, jnp.int32))
-
-
-def _renewed(stage: Stage, still: Any, carry: descent.Carry, key: Key[Array, ""]) -> descent.Carry:
-    if stage.renew is None:
-        return carry
-    renew = stage.renew
-
-    def change(moving: Any) -> Any:
-        model = renew.change(eqx.combine(moving, still), jax.random.fold_in(key, 1))
-        return eqx.filter(model, parameters.learned(model))
-
-    due = carry.update % renew.every == 0
-    return carry._replace(model=jax.lax.cond(due, change, lambda moving: moving, carry.model))
-
-
 def _leaves(carry: descent.Carry) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(leaf) for leaf in jax.tree.leaves(carry))
 
 
-def _chunk(stage: Stage, skeleton: Model) -> int:
+def _size(stage: Stage, skeleton: Model) -> int:
     """Updates in one step of the job: the same for the same stage, so that a run resumes to the same bits."""
     cells = math.prod(skeleton.medium.grid.shape) * len(skeleton.medium.species)
     return max(1, CHUNK // (cells * stage.steps * stage.batch))

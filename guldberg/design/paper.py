@@ -49,7 +49,7 @@ GROUPS = ("medium", "start", "decoder")  # one rate for all
 def figure_2a(picture: Picture, *, species: int = 4, horizon: float = 32) -> Recipe:
     """A picture held for T = 32 s by four species, eq. (8), Table 1."""
     descent = _descent(1e-3, halved_at=(500, 1000, 1500), patience=500, give_up=1000)
-    stage = Stage(horizon, 3000 * PER_ITERATION, likeness(picture), descent)
+    stage = Stage(horizon, 3000 * PER_ITERATION, likeness(picture, When(1.0, random=1)), descent)
     return Recipe("pattern", _built(species), (stage,), resembles(picture), bits=BITS, used=64, target=picture)
 
 

@@ -26,12 +26,14 @@ def pattern(
     *,
     species: int = 4,
     reactions: Callable[[int], Reactions] = gray_scott_like,
-    horizons: Sequence[float] = (64, 256),
-    updates: Sequence[int] = (1500, 1000),
+    horizons: Sequence[float] = (64, 256, 1024),
+    updates: Sequence[int] = (1000, 1500, 400),
+    rates: Sequence[float] = (2e-2, 2e-2, 1e-2),
 ) -> Recipe:
     """A picture that lasts: the initial state learned directly, and T in stages, since what is learned within 32 s
-    holds 32 s. In a dish with walls: on a torus the edges of a picture would meet. Each stage starts anew with a warm-up; rates fall along a cosine. ValueError where horizons and
-    updates are not as many."""
+    holds 32 s. Each stage starts anew with a warm-up, and its steps shrink along a cosine: `rates` are those of the
+    initial state, a tenth of them those of the constants. In a dish with walls: on a torus the edges of a picture
+    would meet. ValueError where horizons, updates and rates do not go together."""
     grid = Grid(picture.concentration.shape, 1.0, [NoFlux()] * 2, stencil=NinePoint())
 
     def build(key: Key[Array, ""]) -> Model:
@@ -40,21 +42,22 @@ def pattern(
         system = initial_system(network, grid, key=of_system)
         return Model(learnable(system), Direct.random(grid, species, key=of_start))
 
+    if not len(horizons) == len(updates) <= len(rates):
+        raise ValueError(f"{len(horizons)} horizons, {len(updates)} updates and {len(rates)} rates do not go together")
+    loss = likeness(picture, When(0.25, 0.5, 1.0, random=1))
     stages = tuple(
-        Stage(T, n, likeness(picture), _descent(first=i == 0))
-        for i, (T, n) in enumerate(zip(horizons, updates, strict=True))
+        Stage(T, count, loss, _descent(rate)) for T, count, rate in zip(horizons, updates, rates, strict=False)
     )
     return Recipe("pattern", build, stages, resembles(picture), target=picture)
 
 
-def likeness(picture: Picture) -> Sum:
-    """Elliott (2022) eq. (8) as his code has it: the RMSD in centred units at a random time and at T, and 100 |dX/dt|
-    averaged over cells, species and steps."""
+def likeness(picture: Picture, when: When) -> Sum:
+    """Elliott (2022) eq. (8) as his code has it: the RMSD in centred units, and 100 |dX/dt| averaged over cells,
+    species and steps."""
     target = jnp.asarray(picture.concentration, jnp.float32)
-    return 2 * Target(target, picture.species, rmsd, when=When(1.0, random=1)) + 100 * Steps()
+    return 2 * Target(target, picture.species, rmsd, when=when) + 100 * Steps()
 
 
-def _descent(*, first: bool) -> Descent:
-    scale = 1.0 if first else 0.3
-    rates = Rates({"start": 1e-2 * scale, "medium": 1e-3 * scale}, warmup=20, cosine=True)
+def _descent(rate: float) -> Descent:
+    rates = Rates({"start": rate, "medium": 0.1 * rate}, warmup=20, cosine=True)
     return Descent(rates, beta1=0.95, clip_each=0.5, jump=2.0)
