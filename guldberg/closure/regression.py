@@ -39,9 +39,6 @@ class Normal(NamedTuple):
     def __add__(self, other: Normal) -> Normal:  # pyright: ignore[reportIncompatibleMethodOverride]
         return Normal(self.matrix + other.matrix, self.target + other.target)
 
-    def __sub__(self, other: Normal) -> Normal:
-        return Normal(self.matrix - other.matrix, self.target - other.target)
-
 
 def motion(fits: Float[np.ndarray, "starts times k"]) -> Motion:
     """theta and theta(t + 1) - theta(t) from parabolas over the steps near t: a few late, one or two early."""
