@@ -13,6 +13,7 @@ from designed import bistable, honest, made, stripes
 from PIL import Image
 from test_report import Reader, nulls
 
+from guldberg.app.cli import main
 from guldberg.app.design import film as films
 from guldberg.app.design import plot, report, results, shown, words
 from guldberg.app.spec import Source, Spec, versions
@@ -256,3 +257,20 @@ def test_a_design_without_a_target_is_drawn_as_well():
     bare = dataclasses.replace(found, target=None, recipe=dataclasses.replace(found.recipe, target=None))
     page = report.page(shown.first_look(bare, None, 0), SPEC, 1.0)
     assert "nothing else shows it" not in page and Reader(page).tags.count("svg") >= 6
+
+
+# -- guldberg verify ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [(None, "there is no run here"), ("discover", "only designs are verified"), ("nonsense", "unknown job 'nonsense'")],
+)
+def test_what_cannot_be_verified_is_told_in_one_line(tmp_path, capsys, job, said):
+    if job is not None:
+        spec = dataclasses.replace(SPEC, job=job, inputs=())
+        (tmp_path / "spec.toml").write_text(spec.text())
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", str(tmp_path)])
+    told = capsys.readouterr()
+    assert stop.value.code == 2 and said in told.err and told.err.count("\n") == 1 and told.out == ""
