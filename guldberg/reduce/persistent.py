@@ -133,14 +133,16 @@ def _newton(
     return change * min(1.0, CAP / np.abs(change).max())
 
 
-def smoothed(fit: Track, failed: Bool[np.ndarray, "steps"]) -> Float[np.ndarray, "steps k"]:
-    """argmin sum_t |theta_t - fit_t|^2_Fisher + SMOOTH |second differences|^2."""
+def smoothed(
+    fit: Track, failed: Bool[np.ndarray, "steps"], *, strength: float = SMOOTH
+) -> Float[np.ndarray, "steps k"]:
+    """argmin sum_t |theta_t - fit_t|^2_Fisher + strength |second differences|^2."""
     steps, k = fit.theta.shape
     samples = 4 * len(fit.state)  # of which a fit is the mean, nearly
     weight = samples * fit.fisher * np.where(failed, 1e-6, 1.0)[:, None, None] + 0.5 * np.eye(k)
     second = np.diff(np.eye(steps), 2, axis=0)
     gentle = np.where(np.arange(steps - 2) < JUMP, 0.05, 1.0)
-    system = SMOOTH * np.kron((second.T * gentle) @ second, np.eye(k))
+    system = strength * np.kron((second.T * gentle) @ second, np.eye(k))
     for t in range(steps):
         system[t * k : t * k + k, t * k : t * k + k] += weight[t]
     right = np.einsum("tkl,tl->tk", weight, fit.theta).ravel()

@@ -18,6 +18,7 @@ from guldberg.reduce.plan import BoxPlan
 from guldberg.reduce.result import Errors, PhaseTest, Row
 
 CHAINS = 200
+GENTLE = 200.0  # of the smoothing: with so many chains the fits are less noisy than those of many starts
 SHAPED = 10  # the step at which hidden weights are found: at first the sites are independent and say nothing of them
 HORIZONS = (30, 60, 100)
 SNAPSHOTS = (0, 20, 40, 60, 80, 100)
@@ -56,7 +57,7 @@ def fit(energy: Energy, data: Recorded, sites: int, seed: int) -> Track:
 
 def follow(energy: Energy, fits: Track, density: Float[np.ndarray, "species"], seed: int) -> Followed:
     """Learn F of the biases along the static fits, roll it out and sample both paths with fresh chains."""
-    smooth = smoothed(fits, np.zeros(len(fits.theta), bool))
+    smooth = smoothed(fits, np.zeros(len(fits.theta), bool), strength=GENTLE)
     around = tube.along(smooth, arguments=len(density))
     path, left = around.follow(smooth[0], len(smooth) - 1)
     fitted = resampled(energy, fits.theta, energy.scattered(density, CHAINS, seed=seed), seed=seed)

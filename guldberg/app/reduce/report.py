@@ -76,7 +76,8 @@ def _story(found: ChainReduced, steps: list[int]) -> dict[str, Any]:
         "cells": shown["learned"].size,
         "floors": [
             (name, [_short(table[3, step]) for step in steps])
-            for name, table in {**found.poorer, "b, J, K": found.errors["static_floor"]}.items()
+            for name, table in {**found.poorer, "b, J, K": found.errors.get("static_floor")}.items()
+            if table is not None
         ],
         "outside": [] if beyond is None else list(
             zip(words.ORDERS, np.sqrt((beyond.error**2).mean(axis=0)).tolist(), strict=True)
