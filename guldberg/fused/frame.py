@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import functools
+import zlib
+from pathlib import Path
 
 import jax
 import numba
@@ -14,7 +16,7 @@ from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
 
 from guldberg.fused import kernel
 from guldberg.fused.addresses import pointer
-from guldberg.fused.kernel import Place
+from guldberg.fused.stencils import Place
 
 # where things are, in words of 8 bytes: in the frame,
 _EXTENSION, _ARGUMENTS, _RESULTS, _ATTRIBUTES = 1, 9, 14, 20
@@ -24,7 +26,7 @@ _SIZE, _VALUES = 1, 2
 _METADATA, _VERSION = 3, 3
 _OLDEST = 1 << 32  # of the interface this is written for: 0.1, the minor number in the upper half
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_jit = numba.njit(nogil=True, error_model="numpy")
 
 
 @_jit
@@ -124,43 +126,25 @@ def _backward(frame, like):
     _array(results, 3, like, species)[:] = to_D
 
 
-# handlers, told apart by name, so that numba finds their machine code on disk
+def _handlers(like, stamp):
+    """What XLA calls, for numbers of one type. Numba keeps the machine code on disk under what a closure holds, so
+    `stamp` tells that of these sources from that of others."""
+
+    def forward(frame):
+        words = carray(frame, 22)
+        if not _registers(words):
+            _forward(words, like)
+        return 0 * stamp
+
+    def backward(frame):
+        words = carray(frame, 22)
+        if not _registers(words):
+            _backward(words, like)
+        return 0 * stamp
+
+    return {"forward": forward, "backward": backward}
 
 
-def _forward_single(frame):
-    words = carray(frame, 22)
-    if not _registers(words):
-        _forward(words, np.float32(0))
-    return 0
-
-
-def _forward_double(frame):
-    words = carray(frame, 22)
-    if not _registers(words):
-        _forward(words, np.float64(0))
-    return 0
-
-
-def _backward_single(frame):
-    words = carray(frame, 22)
-    if not _registers(words):
-        _backward(words, np.float32(0))
-    return 0
-
-
-def _backward_double(frame):
-    words = carray(frame, 22)
-    if not _registers(words):
-        _backward(words, np.float64(0))
-    return 0
-
-
-_HANDLERS = {
-    ("forward", "float32"): _forward_single,
-    ("forward", "float64"): _forward_double,
-    ("backward", "float32"): _backward_single,
-    ("backward", "float64"): _backward_double,
-}
 _kept: list[object] = []  # the handlers in use: XLA knows their addresses only
 
 
@@ -169,8 +153,9 @@ def target(run: str, dtype: np.dtype) -> str:
     """The name under which XLA knows the kernel that runs "forward" or "backward" in numbers of this type; compiled at
     the first call ever, for some ten seconds."""
     name = f"guldberg.fused.{run}.{dtype}"
+    stamp = zlib.crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
     compile_ = numba.cfunc(types.int64(types.CPointer(types.int64)), cache=True, error_model="numpy")
-    handler = compile_(_HANDLERS[run, dtype.name])
+    handler = compile_(_handlers(dtype.type(0), stamp)[run])
     _kept.append(handler)
     jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler.ctypes), platform="cpu")
     return name
