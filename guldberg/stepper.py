@@ -1,10 +1,10 @@
 """Steppers: one step of fixed length. A field that is learned through needs many cheap ones, all alike.
 
-Measured on a design of four species that holds a picture (dt = 1, against short steps): left alone, Euler's error at
-320 s is .008 of the picture's contrast and Patankar's .013, and they fall with dt and dt^2; after white noise of .2 on
-the first state Euler's rule is infinite and Patankar's error .008, after noise of 2, twenty times the contrast, .003.
-Heun's rule and linearly implicit ones (Rosenbrock) are far more accurate where they are stable, and are infinite from
-noise of .2 and .5 on; Patankar's first-order rules are .04 off, and without conservation create matter without bound.
+Measured on a design of four species that holds a picture (dt = 1, to 100 s, against short steps): left alone, Euler's
+error is .002 of the picture's contrast, Patankar's .006 and that of the guarded step 3e-5; after white noise of .2 on
+the first state Euler's rule is infinite, the others err by .008 and .002, after noise of 2, twenty times the contrast,
+by .003 and .002. Heun's rule and linearly implicit ones (Rosenbrock) are infinite from noise of .2 and .5 on;
+first-order rules of Patankar's kind are .04 off, and those that do not keep molecules create matter without bound.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Euler(AbstractStepper):
     def check(self, system: ReactionDiffusion, dt: float) -> None:
         if isinstance(system.diffusivity, Tracer):
             return
-        longest = float(system.grid.longest_step(system.diffusivity))
+        with jax.ensure_compile_time_eval():  # also inside a loop that is traced
+            longest = float(system.grid.longest_step(system.diffusivity))
         if dt > longest:
             raise ValueError(
                 f"steps of {dt:.4g} are too long for this diffusion, which is unstable beyond {longest:.4g} by Euler's "
@@ -77,6 +78,31 @@ class Patankar(AbstractStepper):
         later, inflow_later = _apart(system, jnp.asarray(t) + dt, y)
         both = {(j, i): rate * ratio[i] + later[j, i] for (j, i), rate in rates.items()}
         return _solve(both, dt / 2, c + dt / 2 * (inflow + inflow_later))
+
+    def check(self, system: ReactionDiffusion, dt: float) -> None:
+        pass
+
+
+PATANKAR = Patankar()
+
+
+class Guarded(AbstractStepper):
+    """c + dt/2 (f(c) + f(y)), y = c + dt f(c): Heun's rule, in each cell where neither is negative and they differ by
+    at most a tenth of all that is there; in the others Patankar's step.
+
+    As accurate as Heun's rule where that is stable, and elsewhere as safe as Patankar's: what results are quoted from.
+    """
+
+    def __call__(
+        self, system: ReactionDiffusion, t: ArrayLike, c: Float[Array, "species *grid"], dt: float
+    ) -> Float[Array, "species *grid"]:
+        change = system(t, c)
+        y = c + dt * change
+        heun = y + dt / 2 * (system(jnp.asarray(t) + dt, y) - change)
+        margins = [jnp.minimum(a, b) for a, b in zip(list(y), list(heun), strict=True)]
+        margins += [0.1 * c.sum(0) - jnp.abs(b - a) for a, b in zip(list(y), list(heun), strict=True)]
+        safe = reduce(jnp.minimum, margins) >= 0  # not where any is not a number
+        return jnp.where(safe[None], heun, PATANKAR(system, t, c, dt))
 
     def check(self, system: ReactionDiffusion, dt: float) -> None:
         pass

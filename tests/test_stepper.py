@@ -14,7 +14,7 @@ from guldberg.simulation import simulate
 from guldberg.space.boundary import Dirichlet, Flux, NoFlux
 from guldberg.space.grid import Grid
 from guldberg.space.stencil import NinePoint
-from guldberg.stepper import Euler, Patankar
+from guldberg.stepper import Euler, Guarded, Patankar
 from guldberg.system import ReactionDiffusion
 from guldberg.text import parse
 
@@ -38,7 +38,7 @@ def stepped(system, c, dt, stepper):
     return eqx.filter_jit(stepper)(system, 0.0, c, dt)
 
 
-@pytest.mark.parametrize("stepper, order", [(Euler(), 1), (Patankar(), 2)], ids=["Euler", "Patankar"])
+@pytest.mark.parametrize("stepper, order", [(Euler(), 1), (Patankar(), 2), (Guarded(), 2)], ids=str)
 def test_error_falls_with_the_order_of_the_step(system, c0, stepper, order):
     exact = solved(system, c0, 1.0)
     errors = [
@@ -62,9 +62,22 @@ def test_patankar_is_positive_with_diffusion_drive_reservoirs_and_where_matter_g
     system = ReactionDiffusion(network, Grid((4, 3), 0.3, faces), [2.0, 0.5, 0.0], FlowReactor(0.7, [1.0, 0.0, 0.0]))
     c = jax.random.uniform(jax.random.key(4), (3, 4, 3))
     assert stepped(system, c, 3.0, Euler()).min() < 0
-    for _ in range(5):
-        c = stepped(system, c, 3.0, Patankar())
-        assert (c >= 0).all() and jnp.isfinite(c).all()
+    for stepper in (Patankar(), Guarded()):
+        later = c
+        for _ in range(5):
+            later = stepped(system, later, 3.0, stepper)
+            assert (later >= 0).all() and jnp.isfinite(later).all()
+
+
+def test_the_guarded_step_is_heuns_in_quiet_cells_and_patankars_in_wild_ones(system, c0):
+    still = ReactionDiffusion(system.network, system.grid, jnp.zeros(3), system.drive)
+    c = 0.1 * c0.at[:, 1, 2].mul(100.0)
+    change = still(0.0, c)
+    heun = c + 0.25 * (change + still(0.0, c + 0.5 * change))
+    guarded, patankar = (stepped(still, c, 0.5, stepper) for stepper in (Guarded(), Patankar()))
+    np.testing.assert_allclose(guarded[:, 1, 2], patankar[:, 1, 2], rtol=1e-13)
+    np.testing.assert_allclose(guarded[:, 0, 0], heun[:, 0, 0], rtol=1e-13)
+    assert np.abs(heun - patankar)[:, [0, 1], [0, 2]].min() > 1e-9  # the two can be told apart
 
 
 def test_patankar_rests_where_the_system_rests(system):
