@@ -33,7 +33,8 @@ steps = 60
 [lattice]
 size = [300]
 [starts]
-number = 24
+number = 64
+lattices = 200
 held_out = 20
 truth = 512
 outside = 10
