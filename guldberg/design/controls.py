@@ -143,8 +143,8 @@ class NoReactions(AbstractControl):
 
 
 class OnlyDiffusion(AbstractControl):
-    """The target itself, exact at the start, under diffusion as slow as the slowest learned one and nothing else: how
-    long a picture lasts if nobody does anything."""
+    """The target itself, exact at the start (without one: the learned X_0), under diffusion as slow as the slowest
+    learned one and nothing else: how long a pattern lasts if nobody does anything."""
 
     @property
     def name(self) -> str:

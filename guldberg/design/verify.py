@@ -56,8 +56,8 @@ class Verdict:
 def look(designed: Designed) -> tuple[AbstractControl, ...]:
     """The design and the nulls: what every result shows, also one that is not verified."""
     draws = 16 if designed.recipe.used else 1
-    nulls = (controls.OnlyDiffusion(draws=draws),) if designed.target is not None else ()
-    return (AsDesigned(draws=draws), *nulls, controls.NoReactions(draws=draws))
+    nulls = controls.OnlyDiffusion(draws=draws), controls.NoReactions(draws=draws)
+    return AsDesigned(draws=draws), *nulls
 
 
 def standard(designed: Designed) -> tuple[AbstractControl, ...]:

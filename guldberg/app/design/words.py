@@ -39,7 +39,7 @@ QUESTIONS = (
     ("10 T", "Is it still there ten times later?"),
     (
         "better than diffusion only",
-        "Is it better than doing nothing: the target itself, fading by the slowest diffusion, without any chemistry?",
+        "Is it better than doing nothing: the target (else the start) fading by slow diffusion without any chemistry?",
     ),
     (
         "better than reactions off",
@@ -148,7 +148,9 @@ def question(check: Finding) -> str:
 def figures(found: Designed, seen: Mapping[str, object]) -> list[str]:
     """The figures to be drawn, those that the verdict rests on first; four at most."""
     first = [name for name in wanted(found).kept if name in seen]
-    return [*first, *(name for name in seen if name not in first)][:4]
+    known = [*FIGURES]
+    others = sorted((name for name in seen if name not in first), key=lambda n: known.index(n) if n in known else 99)
+    return [*first, *others][:4]
 
 
 def either_way(network: ReactionNetwork, i: int, k: Sequence[float] | np.ndarray) -> str:
