@@ -24,6 +24,7 @@ from guldberg.closure.events import Process, processes
 from guldberg.closure.fem import CubicElements
 from guldberg.closure.graphical import PAIRS, TRIPLETS
 from guldberg.closure.regression import Solved
+from guldberg.closure.rhs import AbstractRightHandSide
 from guldberg.learn.fit import Metrics
 from guldberg.reduce import baselines, learn
 from guldberg.reduce.baselines import Held
@@ -341,7 +342,7 @@ class ChainReduction:
             x, y = (np.linspace(low[a], high[a], RESOLUTION) for a in (i, j))
             grid = np.broadcast_to(middle, (RESOLUTION, RESOLUTION, K)).copy()
             grid[..., i], grid[..., j] = x[None], y[:, None]
-            values = np.asarray(eqx.filter_jit(jax.vmap(jax.vmap(elements)))(jnp.asarray(grid)))
+            values = np.asarray(_field(elements, jnp.asarray(grid)))
             far = near.query(grid)[0] > NEAR
             values = np.where(far[..., None], np.nan, values)
             planes.append(Slice((TRIPLETS.names[i], TRIPLETS.names[j]), x, y, np.moveaxis(values, -1, 0)))
@@ -367,6 +368,11 @@ def _followed(
 ) -> tuple[Float[Array, "starts times k"], Float[Array, "starts times 4"], Bool[Array, "starts times"]]:
     thetas = jax.vmap(lambda theta: model.simulate(theta, steps))(starts)
     return thetas, model.moments(thetas), jax.vmap(model.outside)(thetas)
+
+
+@eqx.filter_jit
+def _field(rhs: AbstractRightHandSide, grid: Float[Array, "rows columns k"]) -> Float[Array, "rows columns k"]:
+    return jax.vmap(jax.vmap(rhs))(grid)
 
 
 def _grown(before: Moments | None, more: Moments) -> Moments:
