@@ -168,7 +168,7 @@ def _recall(
 FLOW, NOISE = 0.1, 0.8  # f, and the most that the noise adds to it: .4 on average
 
 
-def bits(*, words: int = 16, updates: int = 2200) -> Recipe:
+def bits(*, words: int = 16, updates: int = 600) -> Recipe:
     """Bits that a decoder reads from states under a noisy flow: generator, medium and decoder learn together, from
     equal competitors on, and the states dissipate. T = 24 s is enough: what they hold so long they hold. Steps of 1 s
     are too long for Euler's rule beside these constants: they leave negative concentrations behind, and blow up."""
