@@ -40,6 +40,7 @@ WORDS = {
 WORK = {  # of one unit of a stage, about
     "single": 4, "fit": 12, "follow": 12, "phases": 3, "many": 4, "static": 5, "learn": 8, "fresh": 4, "judge": 6,
 }  # fmt: skip
+CONDENSED = 3.0  # times the error of what was predicted: drawn configurations are then in another phase
 FOR_LONG = 300  # simulations for as long as the pictures go
 BATCH = 10  # starts simulated in a step
 FITS = 4  # starts fitted or sampled in a step
@@ -320,7 +321,16 @@ class BoxReduction:
         return drawn
 
     def _warnings(self, state: BoxState) -> list[str]:
-        return single.warnings(self.plan, state.single, state.followed, list(self.energies), state.phases)
+        said = single.warnings(self.plan, state.single, state.followed, list(self.energies), state.phases)
+        if rows := self._many_rows(state):
+            predicted, sampled = rows[2], rows[3]
+            if sampled.worst > CONDENSED * predicted.worst:
+                said.append(
+                    f"Configurations drawn from the pair energy condense for some fresh starts (means off by "
+                    f"{sampled.worst:.0f} counts in the worst, {sampled.median:.1f} in the median start): what the "
+                    f"closure predicts of means and pairs holds, the drawn configurations there do not."
+                )
+        return said
 
 
 def _moments_only(moments: Float[np.ndarray, "times moments"], species: int) -> Recorded:
