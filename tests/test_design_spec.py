@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from guldberg.app.cli import cli
 from guldberg.app.design import memory, spec, target
 from guldberg.design.presets import PRESETS
 from guldberg.errors import InputError
@@ -174,6 +175,10 @@ def test_every_preset_is_a_recipe(name):
     pictures = {"picture": target.read(spec.PORTRAIT, (64, 64), 1)} if PRESETS[name].picture else {}
     recipe = PRESETS[name].make(**pictures)
     assert recipe.behaviour and all(stage.updates > 0 and stage.steps > 0 for stage in recipe.stages)
+
+
+def test_the_help_names_every_preset():
+    assert all(name in (cli.commands["design"].help or "") for name in PRESETS)
 
 
 @pytest.mark.slow

@@ -136,6 +136,14 @@ def design(spec: str, target: Path | None, out: Path | None, updates: int | None
     """A reaction-diffusion network that does what is asked of it, and the state it starts from.
 
     \b
+    pattern               holds a picture for 1000 s
+    replication           is there twice after 352 s
+    dissipation           the most dissipative steady structure
+    dissipation-resolved  the same, confirmed by a finer grid
+    bits                  words that survive a noisy flow
+    paper-2a, paper-2b, paper-3, paper-reaction, paper-4, paper-5: Elliott's own settings
+
+    \b
     Example: guldberg design pattern --target portrait.png --out portrait
     """
     from guldberg.app import jobs, runs
