@@ -44,6 +44,7 @@ def update(seeds: int | None) -> None:
 
 def long_update(seeds: int | None) -> None:
     """One update of a replication: 48x96, 5 species, T = 352, X_0 learned directly."""
+    _line("(a small one, so that all is loaded: 8x16, T = 2)", *_design((8, 16), 5, 2), 3)
     before = _memory()
     parts, step = _design((48, 96), 5, 352)
     _line("kernels, whole update", parts, step, 2 * (seeds or 10))
