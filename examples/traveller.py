@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-import jax
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -46,7 +46,7 @@ def recipe(updates: int) -> Recipe:
 def main(updates: int = 300) -> None:
     found = design(recipe(updates))
     seconds = np.arange(0, 513, 64)
-    ran = jax.jit(lambda: rollout(found.system, found.c0, steps=5120, dt=0.1, saves=10 * seconds))()
+    ran = eqx.filter_jit(rollout)(found.system, found.c0, steps=5120, dt=0.1, saves=10 * seconds)
     print("   time  distance  r within")
     for t, state in zip(seconds, ran.values, strict=True):
         (alike,) = family(float(t)).likeness(jnp.asarray(found.c0), state)
