@@ -165,7 +165,7 @@ def snapshots(found: BoxReduced) -> Figure:
 def _particles(axes: Any, state: Int8[np.ndarray, "*box"], species: Sequence[str]) -> None:
     for a, name in enumerate(species):
         x, y, z = np.nonzero(state == a + 1)
-        axes.scatter(x, y, z, s=7, color=COLOURS[a], label=plain(name), alpha=0.8, lw=0, rasterized=True)
+        axes.scatter(x, y, z, s=18, color=COLOURS[a], label=plain(name), alpha=0.8, lw=0, rasterized=True)
     _bare(axes)
 
 
@@ -267,7 +267,7 @@ def hidden(found: BoxReduced) -> Figure:
         axes: Any = figure.add_subplot(1, 1 + len(species), a + 2, projection="3d")
         x, y, z = np.indices(shape).reshape(3, -1)
         active = one.active[:, a]
-        axes.scatter(x, y, z, s=9 * active, color=COLOURS[a], alpha=0.6, lw=0, rasterized=True)
+        axes.scatter(x, y, z, s=24 * active, color=COLOURS[a], alpha=0.6, lw=0, rasterized=True)
         axes.set_title(f"hidden units of {plain(name)}")
         _bare(axes)
     return figure
