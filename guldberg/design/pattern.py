@@ -27,7 +27,7 @@ def pattern(
     species: int = 4,
     reactions: Callable[[int], Reactions] = gray_scott_like,
     horizons: Sequence[float] = (64, 256, 1024),
-    updates: Sequence[int] = (1000, 1500, 700),
+    updates: Sequence[int] = (1000, 1500, 900),
     rates: Sequence[float] = (2e-2, 2e-2, 1e-2),
 ) -> Recipe:
     """A picture that lasts: the initial state learned directly, and T in stages, since what is learned within 32 s
