@@ -106,14 +106,17 @@ def _flow(system: ReactionDiffusion, c: Float[Array, "species *grid"]) -> tuple[
 
 
 def energies(network: ReactionNetwork, temperature: float | None = None) -> Float[np.ndarray, "species"]:
-    """mu of each species, in RT, of which k_r = k_f exp(sum of S mu); of all that fit, the smallest.
+    """mu of each species, in RT, of which k_r = k_f exp(sum of S mu); of all that fit, the smallest. Reactions
+    that do not happen in either way say nothing.
 
     Raises ValueError where none fits: a cycle of the reactions is driven by more than the species' energies.
     """
-    if network.reverse is None or not (network.forward.active & network.reversible).all():
+    active = network.forward.active
+    if network.reverse is None or (active != network.reversible).any():
         raise ValueError("free energies follow from reversible reactions alone; some here have no reverse")
-    S = np.asarray(network.stoichiometry, float)
-    dG = np.asarray(network.reverse.log(temperature) - network.forward.log(temperature), float)
+    S = np.asarray(network.stoichiometry, float)[active]
+    forward, reverse = (np.asarray(law.log(temperature), float)[active] for law in (network.forward, network.reverse))
+    dG = reverse - forward
     mu = np.linalg.lstsq(S, dG, rcond=None)[0]
     if (driven := np.abs(S @ mu - dG).max()) > 1e-4:
         raise ValueError(

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
 
 from guldberg import thermo
 from guldberg.design.chemistry import Reaction, sparse
@@ -121,14 +122,15 @@ class Scattered(AbstractStart):
     grid: Grid
 
     def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
-        return self.draw(jax.random.key((z.astype(jnp.int32) * 2 ** jnp.arange(len(z))).sum()))
+        return self.draw(jax.random.key(_number(z)))
 
     def draw(self, key: Key[Array, ""]) -> Float[Array, "species *grid"]:
         """mean + sd noise at every cell, smooth over two cells, not below 0."""
-        noise = gaussian(jax.random.normal(key, (len(self.mean), *self.grid.shape)), self.grid, sigma=2.0, radius=6)
+        shape = len(self.mean), *self.grid.shape
+        noise = gaussian(jax.random.normal(key, shape, jnp.float32), self.grid, sigma=2.0, radius=6)
         noise = noise / noise.std(tuple(range(1, noise.ndim)), keepdims=True)
         X = along(self.mean, noise) + along(self.sd, noise) * noise
-        return jnp.maximum(X, 0).astype(jnp.float32)
+        return jnp.maximum(X, 0)
 
 
 class Pool(AbstractStart):
@@ -137,8 +139,12 @@ class Pool(AbstractStart):
     states: Float[Array, "states species *grid"]
 
     def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
-        place = (z[:BITS].astype(jnp.int32) * 2 ** jnp.arange(BITS)).sum()
-        return jax.lax.stop_gradient(self.states[place])
+        return jax.lax.stop_gradient(self.states[_number(z[:BITS])])
+
+
+def _number(z: Float[Array, "bits"]) -> Int[Array, ""]:
+    """The bits as a binary number, the first one least."""
+    return (z.astype(jnp.int32) * 2 ** np.arange(len(z), dtype=np.int32)).sum(dtype=jnp.int32)
 
 
 def moved_on(model: Model, key: Key[Array, ""], *, anywhere: Scattered, seconds: float, dt: float) -> Model:

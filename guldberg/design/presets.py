@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from guldberg.design import paper
 from guldberg.design.bits import bits
+from guldberg.design.dissipation import dissipation, resolved
 from guldberg.design.pattern import pattern
 from guldberg.design.recipe import Recipe
 from guldberg.design.replication import replication
@@ -25,6 +26,8 @@ class Preset:
 PRESETS = {
     "pattern": Preset(pattern, "a network that holds a picture for 1000 s", picture=True),
     "bits": Preset(bits, "words that are read from states under a noisy flow, at any time"),
+    "dissipation": Preset(dissipation, "the most dissipative steady structure, under consistent rates"),
+    "dissipation-resolved": Preset(resolved, "dissipation that a finer grid confirms, from any start"),
     "replication": Preset(replication, "a structure that is there twice after 352 s"),
     "paper-2a": Preset(paper.figure_2a, "Elliott's pattern of four species, as he learned it", picture=True),
     "paper-2b": Preset(paper.figure_2b, "Elliott's pattern of five species", picture=True),
