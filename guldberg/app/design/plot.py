@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from guldberg.app.design import film as films
 from guldberg.app.design.film import Film
+from guldberg.app.design.words import both_ways
 from guldberg.app.graph import Edge, reaction_graph, width
 from guldberg.app.style import COLOURS, DASHES, GRID, INK, plain, styled
 from guldberg.design.result import Designed, History
@@ -136,12 +137,11 @@ def loss(history: History) -> Figure:
 
 def graph(network: ReactionNetwork, weights: Float[np.ndarray, "reactions"], order: Sequence[int]) -> Figure:
     """The reactions in `order`, numbered so, an arrow's width by the logarithm of its weight over three decades."""
-    left, right = np.asarray(network.reactants), np.asarray(network.products)
-    fastest = float(weights.max(initial=0.0))
-    edges = [
-        Edge(left[i].tolist(), right[i].tolist(), width(float(weights[i]), fastest), bool(network.reversible[i]))
-        for i in list(order)[:MOST_REACTIONS]
-    ]
+    sides, k = (np.asarray(network.reactants), np.asarray(network.products)), both_ways(network)
+    fastest, edges = float(weights.max(initial=0.0)), []
+    for i in list(order)[:MOST_REACTIONS]:
+        left, right = (side[i].tolist() for side in (sides if k[0, i] > 0 else sides[::-1]))  # or only back
+        edges.append(Edge(left, right, width(float(weights[i]), fastest), bool((k[:, i] > 0).all())))
     return reaction_graph(network.species, edges)
 
 
