@@ -141,4 +141,4 @@ def test_memory_is_pinned_by_the_grid_unless_its_fronts_are_straight(shown):
 @pytest.mark.slow
 def test_the_traveller_keeps_its_shape_for_sixteen_cells(shown):
     rows = [numbers(x) for x in shown("traveller.py").splitlines()[1:]]
-    assert rows[0] == [0, 0, 1] and rows[2][:2] == [128, 16] and rows[2][2] > 0.95
+    assert rows[0] == [0, 0, 1] and rows[2][:2] == [128, 16] and rows[2][2] > 0.9
