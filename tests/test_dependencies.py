@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NAMED = {"h5netcdf": 'engine="h5netcdf"', "h5py": "h5netcdf"}  # used through a name in the text, not by an import
+MODULES = {"PIL": "pillow"}  # imported by another name than the one they are installed by
 TOOLS = {"pytest-xdist": "-n 2", "import-linter": "lint-imports", "editables": "--editable"}  # how they are called
 CALLED = [ROOT / "Makefile", ROOT / "tools" / "venv.sh", ROOT / ".ci" / "run"]
 
@@ -23,7 +24,8 @@ def imported(folder):
     nodes = [node for path in folder.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
-    return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"guldberg", "__future__"}
+    packages = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"guldberg", "__future__"}
+    return {MODULES.get(name, name) for name in packages}
 
 
 def declared(requirements):

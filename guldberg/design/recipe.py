@@ -13,7 +13,7 @@ from guldberg.design.model import Model
 from guldberg.design.result import Picture
 from guldberg.learn.descent import Descent
 from guldberg.learn.losses import Sum
-from guldberg.stepper import AbstractStepper, Euler
+from guldberg.stepper import AbstractStepper, Euler, Guarded
 from guldberg.system import ReactionDiffusion
 
 Disturb = Callable[
@@ -71,7 +71,7 @@ class Recipe:
     leave: Callable[[Model], Model] | None = None  # what changes at the end, as where the result starts from
     target: Picture | None = None
     evaluation_dt: float = 0.1
-    evaluation_stepper: AbstractStepper = Euler()
+    evaluation_stepper: AbstractStepper = Guarded()
 
     def within(self, updates: int) -> Recipe:
         """The same stages, shortened or prolonged in proportion to `updates` in all; one each at least."""
