@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from guldberg import WellMixed, parse, simulate
-from guldberg.app import plot
+from guldberg.app import plot, style
 from guldberg.app.datasets import path
 from guldberg.app.synthetic import synthetic
 from guldberg.app.tables import read_experiments
@@ -24,7 +24,7 @@ ENZYME = "E + S <-> ES @ 5, 1\nES -> E + P @ {}"
 NOISE = 0.03
 
 
-@matplotlib.rc_context(plot.STYLE)
+@matplotlib.rc_context(style.STYLE)
 def words() -> Figure:
     """Network, system, trajectory, loss, job: an enzyme's mechanism learned from three runs."""
     network = parse(ENZYME.format(2))
@@ -49,7 +49,7 @@ def words() -> Figure:
 
 def _trajectory(axes, found):
     run, fit = found.data.runs[0], found.fit.runs[0]
-    for name, colour, points, curve in zip(found.species, plot.COLOURS, run.values.T, fit.curve.T, strict=False):
+    for name, colour, points, curve in zip(found.species, style.COLOURS, run.values.T, fit.curve.T, strict=False):
         axes.plot(fit.curve_times, curve, color=colour, lw=1.3, label=name)
         axes.plot(run.times, points, "o", color=colour, ms=2.5)
     axes.set(xlabel="time", ylabel="concentration")
@@ -61,7 +61,7 @@ def _loss(axes, data):
     run, ks = data.runs[0], np.linspace(1.2, 3.2, 15)
     solved = (simulate(WellMixed(parse(ENZYME.format(k))), run.values[0], run.times).values for k in ks)
     chi2 = [float(np.sum(((c - run.values) / NOISE)[1:] ** 2)) for c in solved]
-    axes.plot(ks, chi2, "-o", color=plot.COLOURS[0], ms=3, lw=1)
+    axes.plot(ks, chi2, "-o", color=style.COLOURS[0], ms=3, lw=1)
     axes.set(xlabel="k(ES → E + P)", ylabel="chi2", yscale="log")
 
 
@@ -70,9 +70,9 @@ def _constants(axes, found):
     (release, binding), truth = found.steps, (2.0, 5.0, 1.0)
     names = ("ES → E + P", "E + S → ES", "ES → E + S")
     for y, k in enumerate((release.forward, binding.forward, binding.reverse)):
-        axes.plot([k.low, k.high], [y, y], color=plot.COLOURS[0], lw=1.5)
-        axes.plot([k.value], [y], "o", color=plot.COLOURS[0], ms=4)
-    axes.plot(truth, range(3), "x", color=plot.COLOURS[1], ms=7)
+        axes.plot([k.low, k.high], [y, y], color=style.COLOURS[0], lw=1.5)
+        axes.plot([k.value], [y], "o", color=style.COLOURS[0], ms=4)
+    axes.plot(truth, range(3), "x", color=style.COLOURS[1], ms=7)
     axes.set(xlabel="rate constant", ylim=(2.6, -0.6), xlim=(0, 7))
     axes.set_yticks(range(3), names, fontsize=7)
 

@@ -196,7 +196,7 @@ BAD = [
     ((*DISCOVER, "--noise", "loud"), "--noise: noise: expected a number, got 'loud'"),
     ((*DISCOVER, "--noise", "0"), "--noise: a standard deviation must be positive"),
     ((*DISCOVER, "--noise", "Q=1"), "--noise: unknown species Q"),
-    *(((name,), f"{name} is not in this version; it has discover, simulate") for name in NOT_YET),
+    *(((name,), f"{name} is not in this version; it has discover, design") for name in NOT_YET),
 ]
 
 
