@@ -53,12 +53,15 @@ class Commands(click.Group):
 @click.version_option(package_name="guldberg", message="guldberg %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Learn chemical reaction networks: from measured concentrations to the mechanism behind them.
+    """Learn chemical reaction networks: the mechanism behind data, a network with a wished behaviour, a small equation
+    for a stochastic simulation.
 
     \b
-    guldberg demo discover          see it work on data that come with it
+    guldberg demo discover          see it work on data that come with it; also design, reduce
     guldberg look DATA.csv          a first look at your own
     guldberg discover DATA.csv      the mechanism, its constants, what else fits
+    guldberg design pattern         a network that holds a picture
+    guldberg reduce annihilation    a closure learned from a simulation on a lattice
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -334,12 +337,13 @@ def report(run: Path) -> None:
 
 
 @cli.command()
-@click.argument("job", type=click.Choice(["discover", "reduce"]), default="discover")
+@click.argument("job", type=click.Choice(["discover", "design", "reduce"]), default="discover")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder for all.")
 @seed
 @quiet
 def demo(job: str, out: Path, seed: int) -> None:
-    """Runs that are set up for you: two mechanisms, one from measured data, one from made; or a closure learned.
+    """Runs that are set up for you: two mechanisms, one from measured data, one from made; a picture held by a network;
+    or a closure learned.
 
     \b
     Example: guldberg demo discover

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from guldberg.app import datasets, jobs, runs
+from guldberg.app.design.spec import PORTRAIT
 from guldberg.app.tables import write_experiments
 
 
@@ -25,6 +26,14 @@ def hydrogen(folder: Path, seed: int) -> None:
         write_experiments(datasets.hydrogen(derivative_noise=1e-3, seed=seed), data)
         command = "guldberg discover hydrogen.csv"
         runs.begin(folder, jobs.KINDS, job="discover", options={}, inputs=[data], seed=seed, command=command)
+
+
+def portrait(folder: Path, seed: int) -> None:
+    """A portrait, learned for 64 s; the preset goes on to 1024 s, in some minutes."""
+    options = {"preset": "pattern", "options": {"horizons": [64], "updates": [1000]}}
+    runs.begin(
+        folder, jobs.KINDS, job="design", options=options, inputs=[PORTRAIT], seed=seed, command="guldberg demo design"
+    )
 
 
 SMALLER = """\
@@ -51,5 +60,6 @@ def annihilation(folder: Path, seed: int) -> None:
 
 
 DISCOVER: dict[str, Callable[[Path, int], None]] = {"carotenoid": carotenoid, "hydrogen": hydrogen}
+DESIGN: dict[str, Callable[[Path, int], None]] = {"portrait": portrait}
 REDUCE: dict[str, Callable[[Path, int], None]] = {"annihilation": annihilation}
-JOBS = {"discover": DISCOVER, "reduce": REDUCE}
+JOBS = {"discover": DISCOVER, "design": DESIGN, "reduce": REDUCE}

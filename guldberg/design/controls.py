@@ -66,7 +66,7 @@ def as_designed(designed: Designed, key: Key[Array, ""]) -> Subject:
     z, c0 = designed.z, jnp.asarray(designed.c0)
     if designed.recipe.used:
         z = np.asarray(designed.recipe.z(key))
-        c0 = jax.jit(designed.start)(jnp.asarray(z))
+        c0 = eqx.filter_jit(designed.start)(jnp.asarray(z))
     parts = max(10, math.ceil(designed.dt / designed.evaluation_dt - 1e-9))  # so that all steps meet at the same times
     dt, stepper = designed.dt / parts, designed.evaluation_stepper
     return Subject(designed.system, c0, z, dt, stepper, jax.random.fold_in(key, 2))
