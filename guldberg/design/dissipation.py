@@ -211,13 +211,12 @@ def judge(
     model: Model, z: Float[Array, "bits"], before: Float[Array, "..."], X: Float[Array, "species *grid"]
 ) -> Mapping[str, Float[Array, ""]]:
     """Entropy production of diffusion per cell in k_B: by Elliott's eq. (19), of the links of the grid exactly, and
-    the latter per unit of concentration; the fastest change of any concentration; the highest one."""
+    the latter per unit of concentration; what of it the grid resolves; the highest concentration."""
     links = thermo.diffusion(model.medium, X).mean()
     return {
         "sigma": thermo.diffusion_by_gradient(model.medium, X).mean(),
         "sigma_links": links,
         "sigma_per_molecule": links / X.sum(0).mean(),
         "resolution": resolution(model.medium, X),
-        "fastest": jnp.abs(model.medium(0.0, X)).max(),
         "highest": X.max(),
     }
