@@ -26,9 +26,7 @@ class Done(NamedTuple):
     """A chunk of updates."""
 
     carry: descent.Carry
-    terms: Float[
-        Array, "points terms"
-    ]  # of the loss, means over parts of the way; NaN: no update was made there
+    terms: Float[Array, "points terms"]  # of the loss, means over parts of the way; NaN: no update was made there
     said: Mapping[str, Float[Array, ""]]  # by the judge, of X_T from the best model
 
 
