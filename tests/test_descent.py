@@ -121,6 +121,7 @@ def test_gradients_are_clipped_tensor_by_tensor():
     assert np.allclose(clipped["long"], [0.3, 0.4]) and clipped["short"] == 0.3 and not clipped["none"].any()
 
 
+@pytest.mark.slow
 def test_seeds_go_side_by_side_under_vmap():
     setting = Descent(Rates({"x": 0.1, "y": 0.1}))
 

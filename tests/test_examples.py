@@ -121,6 +121,7 @@ def test_pictures_draws_what_the_readme_shows(shown):
     assert drawn and all(f"docs/images/{name}" in readme for name in drawn)
 
 
+@pytest.mark.slow
 def test_gray_scott_makes_spots_that_rest_rings_of_one_speed_and_chaos(shown):
     at_rest, ring, chaos = shown("gray_scott.py").splitlines()
     first, second, change = numbers(at_rest.split(":")[1])

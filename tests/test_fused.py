@@ -76,6 +76,7 @@ BOX = Grid((2, 3, 4), (1.0, 1.2, 1.1), [LOWER, UPPER, (Robin(0.5, VALUES), Diric
 SQUARE = Grid((3, 4), 1.0, [LOWER, UPPER], stencil=NinePoint())
 
 
+@pytest.mark.slow
 def test_entropy_and_a_flow_that_fluctuates(kernels_only):
     system = eqx.tree_at(lambda s: s.drive, in_a_flow(TORUS), NoisyFlow(0.1, VALUES, radius=1))
     assert_alike(system, dt=0.5, entropy=BOTH, key=jax.random.key(7))
@@ -85,6 +86,7 @@ def test_every_kind_of_face(kernels_only):
     assert_alike(in_a_flow(BOX), dt=0.3)
 
 
+@pytest.mark.slow
 def test_two_stages_and_corners_beside_faces(kernels_only):
     assert_alike(in_a_flow(SQUARE), dt=0.3, stepper=Patankar())
 

@@ -87,6 +87,7 @@ def test_patankar_rests_where_the_system_rests(system):
     np.testing.assert_allclose(stepped(vessel, rest, 5.0, Patankar()), rest, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_state_on_which_eulers_step_bursts_is_harmless_to_patankars(system, c0):
     """Every value of c0 up to 5 where up to 1 is usual: dt k c^2 is far beyond 2."""
     exact = solved(system, 2.5 * c0, 30.0)

@@ -73,6 +73,7 @@ def short(recipe, updates):
 @pytest.mark.parametrize(
     "recipe", [dissipation(shape=(16, 16)), resolved(shape=(16, 16))], ids=["steepest", "resolved"]
 )
+@pytest.mark.slow
 def test_a_short_design_ends_with_its_figures(recipe):
     with jax.numpy_dtype_promotion("standard"):  # optax counts on it
         designed = run(Design(short(recipe, 10)), 0)

@@ -124,6 +124,7 @@ def test_where_numbers_break_down_midway_the_best_is_kept_and_the_cause_told(mon
     assert np.isfinite(found.history.loss).all()
 
 
+@pytest.mark.slow
 def test_several_z_are_averaged_and_disturbed_each_in_its_own_way(monkeypatch_module):
     """With a noise of the start the loss of a batch is the mean over its samples: seen by its smaller spread."""
     from guldberg.design.objective import objective

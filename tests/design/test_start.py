@@ -61,6 +61,7 @@ def test_a_norm_is_of_one_sample_and_softened():
     assert np.allclose(found, plain)
 
 
+@pytest.mark.slow
 def test_a_generator_has_the_size_of_the_papers_and_makes_what_bits_tell():
     made = Generator.random(Grid.periodic((64, 64)), 4, bits=256, key=KEY)
     weights = sum(kernel.size for kernel in made.kernels)
@@ -79,6 +80,7 @@ def test_the_scale_and_the_background_of_a_generator_stay_within_bounds():
     assert float(found.scale) == 10.0 and (np.asarray(found.background) >= 0).all()
 
 
+@pytest.mark.slow
 def test_an_encoder_gives_a_logit_for_each_bit_and_learns_from_them():
     encoder = Encoder.random((8, 8), 3, bits=16, width=8, key=KEY)
     X = jax.random.uniform(KEY, (3, 8, 8), jnp.float32)

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy.integrate import solve_ivp
 
 from guldberg.closure.chain import Chain
@@ -19,6 +20,7 @@ HELD = Held(STARTS, THETAS, np.zeros((2, STEPS + 1, 4)))
 DENSITY = np.asarray(in_a_row(STARTS, jnp.asarray(THETAS), 2)) / N
 
 
+@pytest.mark.slow
 def test_mean_field_is_second_order_decay() -> None:
     predicted = mean_field(N, RULES).predict(HELD)
     r = DENSITY[:, :1] / (1 + 2 * P * DENSITY[:, :1] * np.arange(STEPS + 1))
@@ -43,6 +45,7 @@ def test_pair_closure_is_equation_36_closed_by_pairs() -> None:
         np.testing.assert_allclose(predicted[s, :, 2], exact[1] ** 2 / exact[0], rtol=6e-3)
 
 
+@pytest.mark.slow
 def test_a_fit_finds_the_rates_that_made_the_data() -> None:
     baseline = mean_field(N, RULES)
     faster = Projected("faster", baseline.projection.with_rates(baseline.projection.rates * jnp.array([1.0, 1.7])))

@@ -60,6 +60,7 @@ def test_the_least_squares_problem_finds_a_known_right_hand_side() -> None:
 
 
 @pytest.mark.stochastic
+@pytest.mark.slow
 def test_refinement_reaches_the_noise_and_unseen_starts_profit() -> None:
     """A perfect closure has an excess of k / (2 lattices) = 0.025 nats; twice that is 10 standard errors away."""
     lesson = lesson_of(noisy(1))
