@@ -111,7 +111,8 @@ def resolution(system: ReactionDiffusion, X: Float[Array, "species *grid"]) -> F
     D = system.diffusivity
     squares = (system.grid.gradient(X, D) ** 2).sum(0)
     wide = (along(D, X) * squares / (X + thermo.STABILISER)).sum(0).mean()
-    return wide / thermo.diffusion_by_gradient(system, X).mean()
+    narrow = thermo.diffusion_by_gradient(system, X).mean()
+    return wide / jnp.maximum(narrow, jnp.finfo(X.dtype).tiny)  # 0 where all is flat
 
 
 class Scattered(AbstractStart):

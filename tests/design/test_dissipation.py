@@ -35,6 +35,10 @@ def test_resolution_is_that_of_a_wave(medium):
         assert np.isclose(resolution(medium, stripes(period)), np.cos(np.pi / period) ** 2, atol=2e-3)
 
 
+def test_a_flat_field_has_resolution_0_and_not_a_quotient_of_zeros(medium):
+    assert resolution(medium, jnp.ones((5, 16, 16))) == 0
+
+
 def test_a_random_start_is_its_seeds_and_not_negative():
     one, again, other = (ANYWHERE(jnp.asarray(z)) for z in ([1.0, 0, 1], [1.0, 0, 1], [1.0, 1, 1]))
     np.testing.assert_array_equal(one, again)
