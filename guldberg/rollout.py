@@ -81,9 +81,21 @@ def rollout(
     stepper.check(system, dt)
     slots, first = _slots(saves, steps)
     advance = _plain if plain or jax.default_backend() != "cpu" else _fused
-    kept, seen = advance(system, c0, slots, len(saves), dt, stepper, limit, entropy, key)
+    kept, seen = advance(system, c0, Course(slots, len(saves), dt, stepper, limit, entropy, key))
     ts = saves.astype(c0.dtype) * dt
     return Rollout(ts, kept[first], seen.excess, seen.diffusion, seen.reaction, seen.out_of_bounds, system.species)
+
+
+class Course(NamedTuple):
+    """How a rollout goes, and what of it is kept: the state after each step in its slot, of so many rows."""
+
+    slots: Int[Array, "times"]
+    rows: int
+    dt: float
+    stepper: AbstractStepper
+    limit: float
+    entropy: Entropy
+    key: Key[Array, ""] | None
 
 
 def astray(
@@ -116,16 +128,11 @@ def astray(
 def _plain(
     system: ReactionDiffusion,
     c0: Float[Array, "species *grid"],
-    slots: Int[Array, "times"],
-    rows: int,
-    dt: float,
-    stepper: AbstractStepper,
-    limit: float,
-    entropy: Entropy,
-    key: Key[Array, ""] | None,
+    course: Course,
 ) -> tuple[Float[Array, "rows species *grid"], Seen]:
     """The states kept, each in its slot, and what was seen: a scan whose step is computed again in the backward pass,
     which is faster than to store what it would need."""
+    slots, rows, dt, stepper, limit, entropy, key = course
 
     @jax.checkpoint
     def advance(t: Array, c: Array, noise: Array | None) -> tuple[Array, Seen]:
@@ -147,22 +154,17 @@ def _plain(
 def _fused(
     system: ReactionDiffusion,
     c0: Float[Array, "species *grid"],
-    slots: Int[Array, "times"],
-    rows: int,
-    dt: float,
-    stepper: AbstractStepper,
-    limit: float,
-    entropy: Entropy,
-    key: Key[Array, ""] | None,
+    course: Course,
 ) -> tuple[Float[Array, "rows species *grid"], Seen]:
     """The same as `_plain`, by compiled kernels where they serve."""
     from guldberg.fused import call  # numba takes a second
 
+    slots, rows, dt, stepper, limit, entropy, key = course
     try:
         driven, flows = _driven(system, c0, len(slots) - 1, dt, key)
         kept, sums = call.rollout(driven, c0, flows, slots, rows, dt, stepper, limit, entropy)
     except NotImplementedError:
-        return _plain(system, c0, slots, rows, dt, stepper, limit, entropy, key)
+        return _plain(system, c0, course)
     produced = iter(sums[:, 2:].T * len(c0) / c0.size)
     diffusion, reaction = (next(produced) if asked else None for asked in entropy)
     return kept, Seen(sums[:, 0] / c0.size, diffusion, reaction, sums[:, 1].astype(int))

@@ -15,15 +15,14 @@ from collections.abc import Mapping
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from guldberg import thermo
 from guldberg.design.chemistry import Reaction, sparse
 from guldberg.design.disturb import Rough
 from guldberg.design.model import Model, consistent, learnable
 from guldberg.design.recipe import Recipe, Renew, Stage
-from guldberg.design.start import AbstractStart, Direct
+from guldberg.design.start import AbstractStart, Direct, number
 from guldberg.drive import FlowReactor
 from guldberg.learn.descent import Descent, Rates
 from guldberg.learn.losses import (
@@ -123,7 +122,7 @@ class Scattered(AbstractStart):
     grid: Grid
 
     def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
-        return self.draw(jax.random.key(_number(z)))
+        return self.draw(jax.random.key(number(z)))
 
     def draw(self, key: Key[Array, ""]) -> Float[Array, "species *grid"]:
         """mean + sd noise at every cell, smooth over two cells, not below 0."""
@@ -140,12 +139,7 @@ class Pool(AbstractStart):
     states: Float[Array, "states species *grid"]
 
     def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
-        return jax.lax.stop_gradient(self.states[_number(z[:BITS])])
-
-
-def _number(z: Float[Array, "bits"]) -> Int[Array, ""]:
-    """The bits as a binary number, the first one least."""
-    return (z.astype(jnp.int32) * 2 ** np.arange(len(z), dtype=np.int32)).sum(dtype=jnp.int32)
+        return jax.lax.stop_gradient(self.states[number(z[:BITS])])
 
 
 def moved_on(model: Model, key: Key[Array, ""], *, anywhere: Scattered, seconds: float, dt: float) -> Model:

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from guldberg.space.filter import gaussian
 from guldberg.space.grid import Grid
@@ -20,6 +20,11 @@ class AbstractStart(eqx.Module):
     @abc.abstractmethod
     def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
         """The initial state of the bits z (0 or 1)."""
+
+
+def number(z: Float[Array, "bits"]) -> Int[Array, ""]:
+    """The bits as a binary number, the first one least; 0 of none."""
+    return (z.astype(jnp.int32) * 2 ** np.arange(len(z), dtype=np.int32)).sum(dtype=jnp.int32)
 
 
 class Direct(AbstractStart):
@@ -44,9 +49,7 @@ class Direct(AbstractStart):
 
     def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
         bits = max(len(self.y) - 1, 0).bit_length()
-        place = 2 ** np.arange(bits, dtype=np.int32)
-        index = (z[:bits].astype(jnp.int32) * place).sum() if bits else 0
-        X = jax.nn.softplus(self.y[index])
+        X = jax.nn.softplus(self.y[number(z[:bits])])
         return gaussian(X, self.grid, sigma=1.0, radius=1) if self.smooth else X
 
 

@@ -7,7 +7,6 @@ simulate -> static fits -> roll-outs of the start that is followed longest -> ph
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int8
 
 from guldberg.learn.fit import Metrics
-from guldberg.reduce import single, starts
+from guldberg.reduce import single, stages, starts
 from guldberg.reduce.coordinates import MEAN_SD, LogMoments, edges
 from guldberg.reduce.maps import PolynomialMap, learn
 from guldberg.reduce.persistent import Energy, Recorded, Track
@@ -94,14 +93,9 @@ class BoxReduction:
 
     def step(self, state: BoxState) -> tuple[BoxState, Metrics]:
         """The next unit of work of the stage."""
-        began = time.monotonic()
-        after = getattr(self, f"_{state.stage}")(state)
-        spent = {**state.seconds, state.stage: state.seconds.get(state.stage, 0.0) + time.monotonic() - began}
-        unit, stage = state.unit + 1, state.stage
-        while stage != "done" and unit >= self._units(stage):
-            stage, unit = (*STAGES, "done")[STAGES.index(stage) + 1], 0
-        after = dataclasses.replace(after, stage=stage, unit=unit, seconds=spent)
-        return after, {"stage": WORDS[state.stage], "progress": self._progress(after)}
+        after = stages.advanced(state, getattr(self, f"_{state.stage}"), STAGES, self._units)
+        told = stages.progress(after, STAGES, self._units, WORK)
+        return after, {"stage": WORDS[state.stage], "progress": told}
 
     def done(self, state: BoxState) -> bool:
         """Whether the State is final."""
@@ -263,13 +257,6 @@ class BoxReduction:
             "many": -(-plan.starts // BATCH), "static": -(-plan.starts // FITS),
             "learn": len(self._closures) if plan.starts else 0, "fresh": -(-fresh // BATCH), "judge": fresh,
         }[stage]  # fmt: skip
-
-    def _progress(self, state: BoxState) -> float:
-        if state.stage == "done":
-            return 1.0
-        work = {stage: WORK[stage] * self._units(stage) for stage in STAGES}
-        before = sum(work[stage] for stage in STAGES[: STAGES.index(state.stage)])
-        return (before + WORK[state.stage] * state.unit) / sum(work.values())
 
     # what comes out
 

@@ -26,7 +26,7 @@ from guldberg.closure.graphical import PAIRS, TRIPLETS
 from guldberg.closure.regression import Solved
 from guldberg.closure.rhs import AbstractRightHandSide
 from guldberg.learn.fit import Metrics
-from guldberg.reduce import baselines, learn
+from guldberg.reduce import baselines, learn, stages
 from guldberg.reduce.baselines import Held
 from guldberg.reduce.learn import Lesson, ReducedModel
 from guldberg.reduce.plan import ChainPlan
@@ -108,14 +108,9 @@ class ChainReduction:
 
     def step(self, state: ChainState) -> tuple[ChainState, Metrics]:
         """The next unit of work of the stage."""
-        began = time.monotonic()
-        after = getattr(self, f"_{state.stage}")(state)
-        spent = {**state.seconds, state.stage: state.seconds.get(state.stage, 0.0) + time.monotonic() - began}
-        unit, stage = state.unit + 1, state.stage
-        while stage != "done" and unit >= self._units(stage):
-            stage, unit = (*STAGES, "done")[STAGES.index(stage) + 1], 0
-        after = dataclasses.replace(after, stage=stage, unit=unit, seconds=spent)
-        return after, {"stage": WORDS[state.stage], "progress": self._progress(after)}
+        after = stages.advanced(state, getattr(self, f"_{state.stage}"), STAGES, self._units)
+        told = stages.progress(after, STAGES, self._units, WORK)
+        return after, {"stage": WORDS[state.stage], "progress": told}
 
     def done(self, state: ChainState) -> bool:
         """Whether the State is final."""
@@ -314,13 +309,6 @@ class ChainReduction:
             "choose": len(self._folds), "refine": ROUNDS, "judge": 1 + BASELINES,
             "outside": int(own and self.plan.outside > 0),
         }[stage]  # fmt: skip
-
-    def _progress(self, state: ChainState) -> float:
-        if state.stage == "done":
-            return 1.0
-        work = {stage: WORK[stage] * self._units(stage) for stage in STAGES}
-        before = sum(work[stage] for stage in STAGES[: STAGES.index(state.stage)])
-        return (before + WORK[state.stage] * state.unit) / sum(work.values())
 
     # what comes out
 

@@ -1,0 +1,31 @@
+"""Work in stages, each of some units: how both jobs of reduce go on from one State to the next."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+State = TypeVar("State", bound=Any)  # a dataclass with `stage`, `unit` of it, and `seconds` spent in each so far
+Units = Callable[[str], int]  # of a stage
+
+
+def advanced(state: State, work: Callable[[State], State], stages: Sequence[str], units: Units) -> State:
+    """The State after a unit of work, in the stage that is due then, or "done"."""
+    began = time.monotonic()
+    after = work(state)
+    spent = {**state.seconds, state.stage: state.seconds.get(state.stage, 0.0) + time.monotonic() - began}
+    unit, stage = state.unit + 1, state.stage
+    while stage != "done" and unit >= units(stage):
+        stage, unit = (*stages, "done")[stages.index(stage) + 1], 0
+    return dataclasses.replace(after, stage=stage, unit=unit, seconds=spent)
+
+
+def progress(state: Any, stages: Sequence[str], units: Units, work: Mapping[str, float]) -> float:
+    """The share of all work that is done; `work` is that of a unit of each stage."""
+    if state.stage == "done":
+        return 1.0
+    whole = {stage: work[stage] * units(stage) for stage in stages}
+    before = sum(whole[stage] for stage in stages[: stages.index(state.stage)])
+    return (before + work[state.stage] * state.unit) / sum(whole.values())
