@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float, UInt8, UInt64
 
 from guldberg.errors import InputError
-from guldberg.network import ReactionNetwork, equation
+from guldberg.network import ReactionNetwork
+from guldberg.stochastic.events import Event, events
 from guldberg.stochastic.sites import Sides
 from guldberg.text import parse
 
@@ -76,38 +77,17 @@ class Tables(NamedTuple):
     dt: float
 
 
-class _Event(NamedTuple):
-    reactants: tuple[int, ...]  # codes, molecule by molecule
-    products: tuple[int, ...]
-    k: float
-
-
-def _events(network: ReactionNetwork) -> tuple[list[_Event], list[_Event]]:
-    """Uni- and bimolecular reactions, each way round, without those that never happen."""
+def _events(network: ReactionNetwork) -> tuple[list[Event], list[Event]]:
+    """Uni- and bimolecular reactions, molecules by their codes."""
     one, two = [], []
-    nu, mu = np.asarray(network.reactants), np.asarray(network.products)
-    forward = np.asarray(network.forward())
-    reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse())
-    for i in range(len(nu)):
-        for left, right, k in [(nu[i], mu[i], forward[i]), (mu[i], nu[i], reverse[i])]:
-            if k == 0:
-                continue
-            text = equation(left, right, network.species)
-            event = _Event(_molecules(left, text), _molecules(right, text), float(k))
-            if len(event.reactants) not in (1, 2) or len(event.products) > 2:
-                raise InputError(f"{text}: on a lattice, one or two particles become at most two")
-            if len(event.reactants) == 2:
-                _probability(event.k, text)
-            elif not np.isfinite(k):
-                raise InputError(f"{text}: the rate is {k}; expected a finite one")
-            (one if len(event.reactants) == 1 else two).append(event)
+    for event in events(network):
+        if len(event.reactants) not in (1, 2) or len(event.products) > 2:
+            raise InputError(f"{event.text}: on a lattice, one or two particles become at most two")
+        if len(event.reactants) == 2:
+            _probability(event.k, event.text)
+        left, right = (tuple(s + 1 for s in side) for side in (event.reactants, event.products))
+        (one if len(left) == 1 else two).append(event._replace(reactants=left, products=right))
     return one, two
-
-
-def _molecules(nu: np.ndarray, text: str) -> tuple[int, ...]:
-    if (nu < 0).any() or (nu != np.round(nu)).any():
-        raise InputError(f"{text}: particles react in whole numbers")
-    return tuple(int(code) for code in np.repeat(np.arange(1, len(nu) + 1), nu.astype(int)))
 
 
 def _probability(p: float, text: str) -> None:
@@ -119,7 +99,7 @@ def _threshold(p: np.ndarray) -> UInt64[np.ndarray, "..."]:
     return np.round(p * ONE).astype(np.uint64)
 
 
-def _decays(events: list[_Event], species: int) -> tuple[np.ndarray, np.ndarray]:
+def _decays(events: list[Event], species: int) -> tuple[np.ndarray, np.ndarray]:
     width = max([1, *(sum(e.reactants == (a,) for e in events) for a in range(1, species + 1))])
     rates, remnants = np.zeros((species + 1, width)), np.zeros((species + 1, width, 2), np.uint8)
     filled = np.zeros(species + 1, int)
@@ -131,10 +111,10 @@ def _decays(events: list[_Event], species: int) -> tuple[np.ndarray, np.ndarray]
     return rates, remnants
 
 
-def _collisions(events: list[_Event], hop: Float[np.ndarray, "species"]) -> tuple[np.ndarray, np.ndarray]:
+def _collisions(events: list[Event], hop: Float[np.ndarray, "species"]) -> tuple[np.ndarray, np.ndarray]:
     """One after another, each with its own probability: the k-th fires with p_k prod_{i<k} (1 - p_i)."""
     codes = len(hop) + 1
-    pairs: dict[tuple[int, int], list[_Event]] = {}
+    pairs: dict[tuple[int, int], list[Event]] = {}
     for event in events:
         for pair in {event.reactants, event.reactants[::-1]}:
             pairs.setdefault((pair[0], pair[1]), []).append(event)
