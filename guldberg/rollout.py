@@ -13,11 +13,12 @@ from jaxtyping import Array, Float, Int, Key
 from numpy.typing import ArrayLike
 
 from guldberg import thermo
-from guldberg.drive import AbstractNoisyDrive, FlowReactor
+from guldberg.drive import AbstractDrive, AbstractNoisyDrive, FlowReactor
 from guldberg.stepper import AbstractStepper, Euler
 from guldberg.system import ReactionDiffusion
 
 EULER = Euler()
+PIECE = 100  # steps whose noise is drawn at a time
 
 
 class Rollout(eqx.Module):
@@ -157,34 +158,66 @@ def _fused(
     course: Course,
 ) -> tuple[Float[Array, "rows species *grid"], Seen]:
     """The same as `_plain`, by compiled kernels where they serve."""
-    from guldberg.fused import call  # numba takes a second
-
-    slots, rows, dt, stepper, limit, entropy, key = course
     try:
-        driven, flows = _driven(system, c0, len(slots) - 1, dt, key)
-        kept, sums = call.rollout(driven, c0, flows, slots, rows, dt, stepper, limit, entropy)
+        if isinstance(system.drive, AbstractNoisyDrive):
+            kept, sums = _in_pieces(system, system.drive, c0, course)
+        else:
+            kept, sums = _kernels(system, c0, _flow(system.drive, c0), course)
     except NotImplementedError:
         return _plain(system, c0, course)
     produced = iter(sums[:, 2:].T * len(c0) / c0.size)
-    diffusion, reaction = (next(produced) if asked else None for asked in entropy)
+    diffusion, reaction = (next(produced) if asked else None for asked in course.entropy)
     return kept, Seen(sums[:, 0] / c0.size, diffusion, reaction, sums[:, 1].astype(int))
 
 
-def _driven(
-    system: ReactionDiffusion, c0: Float[Array, "species *grid"], steps: int, dt: float, key: Key[Array, ""] | None
-) -> tuple[ReactionDiffusion, Float[Array, "times species *grid"] | None]:
-    """The system with a flow that is a number, or with the flow as a field at each step, or one for all steps."""
-    drive, noise = system.drive, _first_noise(system, c0, key)
-    if isinstance(drive, AbstractNoisyDrive) and noise is not None and key is not None:
+def _kernels(
+    system: ReactionDiffusion, c0: Float[Array, "species *grid"], flows: Float[Array, "..."] | None, course: Course
+) -> tuple[Float[Array, "rows species *grid"], Float[Array, "steps sums"]]:
+    from guldberg.fused import call  # numba takes a second
 
-        def step(noise: Array, n: Array) -> tuple[Array, Array]:
-            flow = drive.frozen(noise, system.grid).rate
-            return drive.advance(noise, dt, key=jax.random.fold_in(key, n)), jnp.broadcast_to(flow, c0.shape)
+    slots, rows, dt, stepper, limit, entropy, _ = course
+    return call.rollout(system, c0, flows, slots, rows, dt, stepper, limit, entropy)
 
-        return _at(system, noise), jax.lax.scan(step, noise, jnp.arange(steps))[1]
-    if isinstance(drive, FlowReactor) and drive.rate.ndim > 0:
-        return system, jnp.broadcast_to(drive.rate.astype(c0.dtype), (1, *c0.shape))
-    return system, None
+
+def _flow(drive: AbstractDrive | None, c0: Float[Array, "species *grid"]) -> Float[Array, "1 species *grid"] | None:
+    """A flow that differs from place to place, the same at all steps."""
+    varies = isinstance(drive, FlowReactor) and drive.rate.ndim > 0
+    return jnp.broadcast_to(drive.rate.astype(c0.dtype), (1, *c0.shape)) if varies else None
+
+
+def _in_pieces(
+    system: ReactionDiffusion, drive: AbstractNoisyDrive, c0: Float[Array, "species *grid"], course: Course
+) -> tuple[Float[Array, "rows species *grid"], Float[Array, "steps sums"]]:
+    """The kernels, which read the flow of each step from an array, with so many steps at a time: the flow of all steps
+    of a long run would fill the memory."""
+    key, rows, dt = course.key, course.rows, course.dt
+    noise, steps = _first_noise(system, c0, key), len(course.slots) - 1
+    assert noise is not None
+
+    def flows(noise: Array, n: Array) -> tuple[Array, Array]:
+        flow = jnp.broadcast_to(drive.frozen(noise, system.grid).rate, c0.shape)
+        return drive.advance(noise, dt, key=jax.random.fold_in(key, n)), flow
+
+    def piece(carry: tuple, numbers: Int[Array, "piece"]) -> tuple[tuple, Array]:
+        c, noise, kept = carry
+        own = jax.lax.dynamic_slice(course.slots, numbers[:1], (len(numbers) + 1,))
+        nowhere = (own == rows) & (jnp.arange(len(own)) < len(numbers))
+        own = jnp.where(nowhere, rows + 1, own)  # the last state is kept in any case, to go on from
+        later, fields = jax.lax.scan(flows, noise, numbers)
+        new, sums = _kernels(_at(system, noise), c, fields, course._replace(slots=own, rows=rows + 1))
+        written = jnp.zeros(rows + 1, bool).at[own].set(True, mode="drop").reshape(-1, *(1,) * c.ndim)
+        return (new[own[-1]], later, jnp.where(written, new, kept)), sums
+
+    kept = jnp.full((rows + 1, *c0.shape), jnp.nan, c0.dtype)
+    whole, numbers = steps // PIECE * PIECE, jnp.arange(steps)
+    carry, sums = (c0, noise, kept), []
+    if whole:
+        carry, seen = jax.lax.scan(piece, carry, numbers[:whole].reshape(-1, PIECE))
+        sums.append(seen.reshape(whole, -1))
+    if steps > whole:
+        carry, rest = piece(carry, numbers[whole:])
+        sums.append(rest)
+    return carry[2][:rows], jnp.concatenate(sums)
 
 
 def _seen(

@@ -8,7 +8,7 @@ import pytest
 
 from guldberg.design.chemistry import dense, initial_system
 from guldberg.drive import FlowReactor, NoisyFlow, OrnsteinUhlenbeckFlow
-from guldberg.rollout import BOTH, astray, rollout
+from guldberg.rollout import BOTH, PIECE, astray, rollout
 from guldberg.space.boundary import Dirichlet, Flux, NoFlux, Robin
 from guldberg.space.grid import Grid
 from guldberg.space.stencil import NinePoint
@@ -137,6 +137,21 @@ def test_several_states_go_side_by_side(system, c0):
     seen = jax.vmap(lambda c: rollout(system, c, steps=5))(both)
     for values, c in zip(seen.values, both, strict=True):
         np.testing.assert_allclose(values, rollout(system, c, steps=5).values, rtol=1e-12)
+
+
+def test_a_long_noisy_run_is_that_of_the_scan_and_does_not_hold_the_noise_of_all_its_steps(system, c0):
+    """Saves within pieces, where two meet, and after the last whole one."""
+    saves, last = [0, 57, PIECE, PIECE + 1, 2 * PIECE, 2 * PIECE + 30], 2 * PIECE + 37
+    ran = {"steps": last, "dt": 0.1, "saves": saves, "key": jax.random.key(5)}
+    pieces, plain = (rollout(noisy(system), c0, plain=plain, **ran) for plain in (False, True))
+    np.testing.assert_allclose(pieces.values, plain.values, rtol=1e-11)
+    np.testing.assert_allclose(pieces.excess, plain.excess, rtol=1e-9)
+
+    def held(steps):
+        run = jax.jit(lambda c: rollout(noisy(system), c, steps=steps, dt=0.1, key=jax.random.key(5)).values)
+        return run.lower(c0).compile().memory_analysis().temp_size_in_bytes
+
+    assert held(80 * PIECE) < held(PIECE) + 0.3 * 80 * PIECE * c0.nbytes
 
 
 def test_where_when_and_how_often_values_leave_their_bounds_is_told():
