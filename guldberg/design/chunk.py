@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from guldberg.design.model import Model
 from guldberg.design.objective import objective
 from guldberg.design.recipe import Recipe, Stage
+from guldberg.design.start import mirrored
 from guldberg.learn import descent, parameters
 from guldberg.rollout import rollout
 
@@ -111,4 +112,5 @@ class _Chunk:
         model, stage = parameters.resolve(eqx.combine(best, self.still)), self.stage
         c0 = model.start(self.z)
         seen = rollout(model.medium, c0, steps=stage.steps, dt=stage.dt, stepper=stage.stepper, key=self.root)
-        return self.recipe.judge(model, self.z, c0, seen.values[-1])
+        before, after = (mirrored(c, stage.mirrors) for c in (c0, seen.values[-1]))
+        return self.recipe.judge(model, self.z, before, after)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Key
 
 from guldberg.design.model import Model
 from guldberg.design.recipe import Recipe, Stage
+from guldberg.design.start import mirrored
 from guldberg.learn.losses import SAMPLES, Seen
 from guldberg.learn.parameters import resolve
 from guldberg.rollout import rollout
@@ -39,7 +40,8 @@ def objective(recipe: Recipe, stage: Stage) -> Terms:
             entropy=stage.loss.entropy,
             key=of_drive,
         )
-        return stage.loss.terms(Seen(system, seen, seen.values, z, model.decoder))
+        states = mirrored(seen.values, stage.mirrors)
+        return stage.loss.terms(Seen(system, seen, states, z, model.decoder))
 
     def terms(model: Model, share: Array, key: Key[Array, ""]) -> Float[Array, "terms"]:
         model = resolve(model)

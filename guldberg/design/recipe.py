@@ -42,6 +42,7 @@ class Stage:
     stepper: AbstractStepper = Euler()
     batch: int = 1  # samples of z per update
     disturb: Disturb | None = None
+    mirrors: tuple[int, ...] = ()  # axes of the grid along which the lower half, its mirror image, is not simulated
     enter: Callable[[Model], Model] | None = None  # what changes at its beginning, as the grid does
     renew: Renew | None = None
 

@@ -8,6 +8,7 @@ uniform background has r = .95 with a structure in it. `Likeness.within` does no
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,10 +22,10 @@ from guldberg.design.chemistry import Reaction, sparse
 from guldberg.design.measure import Judge
 from guldberg.design.model import Model, learnable
 from guldberg.design.recipe import Recipe, Stage
-from guldberg.design.start import Direct, Placed
+from guldberg.design.start import Direct, Mirrored, Placed
 from guldberg.drive import FlowReactor
 from guldberg.learn.descent import Descent, Rates
-from guldberg.learn.losses import Outside, Replication, Spread, Steps, Sum, Window, mean_square, windowed
+from guldberg.learn.losses import Outside, Replication, Spread, Steps, Sum, Window, windowed
 from guldberg.learn.parameters import Bounded
 from guldberg.space.boundary import NoFlux
 from guldberg.space.grid import Grid
@@ -129,58 +130,61 @@ def seed(shape: tuple[int, ...], *, radius: float = 7.0) -> Float[Array, "specie
 
 # the recipe
 
-TORUS, FREE = (48, 96), (96, 96)  # cells; on the first a ring that grows meets its own image above and below
+TORUS, FREE = (48, 96), (96, 96)  # cells; on the first, the paper's, a ring that grows meets its image above and below
 PATCH = (32, 32)  # what of the parent is learned, in the middle; around it a uniform background
+MIRRORS = (-2, -1)
 T = 352.0  # seconds
 
 
-def replication(*, updates: tuple[int, int, int] = (600, 800, 500)) -> Recipe:
+def replication(*, updates: tuple[int, int, int] = (1000, 1200, 600)) -> Recipe:
     """A structure that is there twice after 352 s, 24 cells to the left and to the right, and nowhere else.
 
-    First on the paper's torus with its own loss; then in a taller place, where a ring that grows does not meet its own
-    image, with nothing allowed outside the daughters' windows; then in steps of half a second, since a structure that
-    is nearly extinct is sensitive to them.
+    In a place tall enough that a ring that grows does not meet its own image, from the first update on: what is
+    learned on the paper's torus lives by that. The structure is its own mirror image along both axes, so that a
+    quarter of the place is simulated, behind walls. Last in steps of half a second, since what is nearly extinct is
+    sensitive to them.
     """
     free = TWINS.moved(tuple((n - m) // 2 for n, m in zip(FREE, TORUS, strict=True)))
-    stages = (
-        Stage(T, updates[0], plain(TWINS), _descent(2e-2, 3e-3)),
-        Stage(T, updates[1], alone(free), _descent(5e-3, 1e-3), enter=lambda model: enlarged(model, FREE)),
-        Stage(T, updates[2], alone(free), _descent(5e-3, 1e-3), dt=0.5),
+    rates = ((2e-2, 3e-3), (1e-2, 2e-3), (5e-3, 1e-3))
+    stages = tuple(
+        Stage(T, count, alone(free), _descent(*rate), dt=dt, mirrors=MIRRORS)
+        for count, rate, dt in zip(updates, rates, (1.0, 1.0, 0.5), strict=True)
     )
-    return Recipe("replication", parent, stages, judged(free))
-
-
-def plain(family: Family) -> Sum:
-    """Elliott (2022) eqs. (13) to (15), squares instead of norms, in the centred units 2c - 1 of his code."""
-    alike = 4 * Replication(family.window, family.shifts, mean_square)
-    return alike + 2 * Spread(0.25, family.window, family.shifts) + Steps(0.3)
+    return Recipe("replication", functools.partial(parent, shape=FREE, folded=True), stages, judged(free), leave=whole)
 
 
 def alone(family: Family) -> Sum:
     """Daughters alike in each species by its own measure, and nothing elsewhere."""
     alike = Replication(family.window, family.shifts) + 4 * Spread(0.2, family.window, family.shifts)
-    return alike + 0.25 * Outside(jnp.asarray(family.outside(FREE))) + Steps(0.3)
+    return alike + 0.125 * Outside(jnp.asarray(family.outside(FREE))) + Steps(0.3)
 
 
-def parent(key: Key[Array, ""], *, shape: tuple[int, ...] = TORUS, patch: tuple[int, ...] = PATCH) -> Model:
-    """The travelling wave as it is, and in the middle of the place a spot to learn from."""
-    grid = Grid.periodic(shape, stencil=NinePoint() if len(shape) == 2 else Star())
-    inner = Direct.near(seed(patch).astype(jnp.float32), Grid(patch, 1.0, [NoFlux()] * len(patch)), smooth=True)
+def parent(
+    key: Key[Array, ""], *, shape: tuple[int, ...] = TORUS, patch: tuple[int, ...] = PATCH, folded: bool = False
+) -> Model:
+    """The travelling wave as it is, and in the middle of the place a spot to learn from. Folded: the upper half along
+    each axis, behind walls, whose mirror image the rest is."""
+    stencil, spot = NinePoint() if len(shape) == 2 else Star(), seed(patch)
+    if folded:
+        spot = spot[(slice(None), *(slice(n // 2, None) for n in patch))]
+        grid = Grid([n // 2 for n in shape], 1.0, [NoFlux()] * len(shape), stencil=stencil)
+        corner = (0,) * len(shape)
+    else:
+        grid = Grid.periodic(shape, stencil=stencil)
+        corner = tuple((n - m) // 2 for n, m in zip(shape, patch, strict=True))
+    inner = Direct.near(spot.astype(jnp.float32), Grid(spot.shape[1:], 1.0, [NoFlux()] * len(shape)), smooth=True)
     noisy = eqx.tree_at(lambda d: d.y, inner, inner.y + 0.01 * jax.random.normal(key, inner.y.shape, inner.y.dtype))
-    corner = tuple((n - m) // 2 for n, m in zip(shape, patch, strict=True))
     placed = Placed(noisy, jnp.asarray(FEED, jnp.float32), grid, corner)
     placed = eqx.tree_at(lambda p: p.background, placed, replace_fn=Bounded.of)
     return Model(learnable(travelling_wave(grid), relative=0.01), placed)
 
 
-def enlarged(model: Model, shape: tuple[int, ...]) -> Model:
-    """The same in the middle of a larger place."""
-    old, start = model.medium.grid, model.start
-    assert isinstance(start, Placed)
-    grid = Grid(shape, old.spacing, old.boundaries, stencil=old.stencil)
-    corner = tuple(c + (n - m) // 2 for c, n, m in zip(start.corner, shape, old.shape, strict=True))
+def whole(model: Model) -> Model:
+    """A folded one unfolded, on a torus."""
+    old = model.medium.grid
+    grid = Grid.periodic([2 * n for n in old.shape], old.spacing, stencil=old.stencil)
     medium = eqx.tree_at(lambda m: m.grid, model.medium, grid)
-    return Model(medium, Placed(start.inner, start.background, grid, corner), model.decoder)
+    return Model(medium, Mirrored(model.start, tuple(range(-len(old.shape), 0))), model.decoder)
 
 
 def judged(family: Family) -> Judge:
@@ -201,4 +205,4 @@ def judged(family: Family) -> Judge:
 
 def _descent(of_start: float, of_medium: float) -> Descent:
     rates = Rates({"start": of_start, "medium": of_medium}, warmup=30, cosine=True, floor=0.03)
-    return Descent(rates, clip_all=1.0, jump=2.0)
+    return Descent(rates, clip_all=0.5, jump=2.0)

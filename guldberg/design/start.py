@@ -66,3 +66,20 @@ class Placed(AbstractStart):
         wide = self.background.reshape(-1, *(1,) * len(self.grid.shape))
         around = jnp.broadcast_to(wide, (len(patch), *self.grid.shape)).astype(patch.dtype)
         return jax.lax.dynamic_update_slice(around, patch, (0, *self.corner))
+
+
+class Mirrored(AbstractStart):
+    """A state that is its own mirror image along some axes, of which `inner` is the upper half of each."""
+
+    inner: AbstractStart
+    axes: tuple[int, ...] = eqx.field(static=True)
+
+    def __call__(self, z: Float[Array, "bits"]) -> Float[Array, "species *grid"]:
+        return mirrored(self.inner(z), self.axes)
+
+
+def mirrored(c: Float[Array, "*leading species *grid"], axes: tuple[int, ...]) -> Float[Array, "..."]:
+    """`c` with its mirror image below it, along axes of the grid counted from the last one, -1."""
+    for axis in axes:
+        c = jnp.concatenate([jnp.flip(c, axis), c], axis)
+    return c

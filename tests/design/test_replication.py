@@ -1,3 +1,6 @@
+import dataclasses
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +8,8 @@ import pytest
 
 from guldberg.design import replication
 from guldberg.design.chemistry import sparse
+from guldberg.design.objective import objective
+from guldberg.design.start import mirrored
 from guldberg.learn.losses import Seen, Steps
 from guldberg.learn.parameters import resolve
 from guldberg.rollout import rollout
@@ -81,12 +86,31 @@ def test_a_reaction_that_the_network_lacks_is_named():
         sparse(3, {((1, 0, 0), (0, 0, 0)): 1.0})
 
 
-def test_a_model_in_a_larger_place_starts_the_same_in_its_middle():
-    model = replication.parent(jax.random.key(0))
-    larger = resolve(replication.enlarged(model, (96, 96)))
-    before, after = resolve(model).start(jnp.zeros(0)), larger.start(jnp.zeros(0))
-    assert np.array_equal(after[:, 24:72], before) and larger.medium.grid.shape == (96, 96)
-    assert np.allclose(after[:, :24], np.asarray(larger.start.background)[:, None, None])
+def test_a_folded_parent_is_a_quarter_of_the_whole_one():
+    """From a spot that is its own mirror image: the same start, and the same after 40 s."""
+    folded = replication.parent(jax.random.key(0), shape=(48, 64), folded=True)
+    plain = eqx.tree_at(lambda m: m.start.inner.y, folded, folded.start.inner.y.round(1))  # without the noise
+    whole = resolve(replication.whole(plain))
+    c0 = whole.start(jnp.zeros(0))
+    assert c0.shape == (5, 48, 64) and np.allclose(c0, c0[:, ::-1, ::-1]) and np.allclose(c0[:, :8], c0[:, :1, :1])
+    quarter = resolve(plain)
+    a = rollout(whole.medium, c0, steps=40, dt=0.5).values[0]
+    b = rollout(quarter.medium, quarter.start(jnp.zeros(0)), steps=40, dt=0.5).values[0]
+    assert np.allclose(a, mirrored(b, replication.MIRRORS), rtol=1e-5, atol=1e-7) and not np.allclose(a, c0, atol=0.1)
+
+
+@pytest.mark.slow
+def test_a_stage_that_folds_has_the_loss_and_the_slope_of_the_whole():
+    recipe = replication.replication()
+    stage = dataclasses.replace(recipe.stages[0], horizon=10.0)
+    folded, share, key = recipe.build(jax.random.key(1)), jnp.asarray(0.0), jax.random.key(2)
+    of_quarter = objective(recipe, stage)
+    of_whole = objective(recipe, dataclasses.replace(stage, mirrors=()))
+    ours = eqx.filter_value_and_grad(lambda m: of_quarter(m, share, key).sum())(folded)
+    plain = eqx.filter_value_and_grad(lambda m: of_whole(replication.whole(m), share, key).sum())(folded)
+    assert np.isclose(ours[0], plain[0], rtol=1e-5)
+    for a, b in zip(jax.tree.leaves(ours[1]), jax.tree.leaves(plain[1]), strict=True):
+        assert np.allclose(a, b, rtol=1e-3, atol=1e-4 * float(jnp.abs(b).max()))
 
 
 def test_the_judge_reports_the_worse_daughter():
