@@ -13,16 +13,14 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from guldberg.errors import InputError
 
-if TYPE_CHECKING:
-    from guldberg.simulation import Trajectory
-
 NOT_YET = ("convert", "view")
+METHODS = ("ode", "ssa")
 
 
 class Failed(click.ClickException):
@@ -187,11 +185,16 @@ def reduce(spec: str, out: Path | None, seed: int, as_json: bool) -> None:
 @click.option("--to", "end", type=float, required=True, metavar="T", help="Last time.")
 @click.option("--points", type=click.IntRange(2), default=101, show_default=True, help="Number of times, from 0 to T.")
 @click.option("--log", "start", type=float, metavar="T1", help="Times spaced by a factor: 0, T1, ..., T.")
-@click.option("--method", type=click.Choice(["ode", "ssa", "lattice", "field"]), default="ode", show_default=True)
+@click.option("--method", type=click.Choice(METHODS), default="ode", show_default=True, help="See below.")
 @click.option("--initial", multiple=True, metavar='"A=1,B=0"', help="An initial state. Repeatable.")
 @click.option("--initials", metavar="FILE.csv", help="An initial state per row, a column per species.")
+@click.option("--runs", type=click.IntRange(1), metavar="N", help="ssa: of each initial state; default 1.")
+@click.option("--volume", type=float, metavar="V", help="ssa: molecules per unit of concentration; default 1.")
 @temperature
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.csv|FILE.nc", help="Where to.")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), metavar="FILE.png", help="A picture of it; also .svg, .pdf."
+)
 @seed
 @as_json
 @quiet
@@ -205,33 +208,42 @@ def simulate(
     initials: str | None,
     temperature: float | None,
     out: Path,
+    picture: Path | None,
     seed: int,
     as_json: bool,
+    **own: Any,
 ) -> None:
-    """Follow a network through time, from any number of initial states at once.
+    """Follow a network through time, from any number of initial states.
 
     Species that an initial state does not name start as the "initial:" line of NETWORK says, or at 0.
 
     \b
+    ode    the differential equation, well mixed
+    ssa    every molecule, well mixed: Gillespie's algorithm. FILE.nc has the counts of every run, FILE.csv
+           mean concentrations with the standard errors of these means
+
+    \b
     Example: guldberg simulate robertson.crn --to 1e11 --log 1e-5 --initial "A=1" --out robertson.csv
     """
-    if method != "ode":
-        raise click.UsageError(f"--method {method} is not in this version; it has ode")
     from guldberg.app import exchange, options
+    from guldberg.app.simulate import methods
+    from guldberg.app.simulate.asked import Asked
 
     exchange.check_out(out, (".csv", ".nc"))
+    if picture is not None:
+        exchange.check_out(picture, (".png", ".svg", ".pdf"))
     times = _times(end, points, start)
     model = options.network(network, sys.stdin.buffer)
     names, states = options.states(model, initial, initials)
-    trajectories = _solve(model.network, states, times, options.kelvin(temperature, model))
+    asked = Asked(model.network, names, states, times, options.kelvin(temperature, model), seed)
+    done = methods.run(method, asked, {name: v for name, v in own.items() if v is not None}, note)
     provenance = {"network": str(model.network), "command": _command(), "seed": seed, "guldberg": _version()}
-    exchange.write(out, names, trajectories, temperature=temperature, provenance=provenance)
-    failures = [f"experiment {n}: {t.outcome()}" for n, t in zip(names, trajectories, strict=True) if not t.ok]
-    if failures:
-        raise Failed(f"{len(failures)} of {len(names)} solves failed; what was reached is in {out}. {failures[0]}")
-    final = {
-        n: dict(zip(t.species, t.values[-1].tolist(), strict=True)) for n, t in zip(names, trajectories, strict=True)
-    }
+    exchange.write(out, done.table, done.dataset.assign_attrs(provenance))
+    if picture is not None:
+        exchange.write_picture(picture, done.figure())
+    if done.failure:
+        raise Failed(f"{done.failure}; what was reached is in {out}")
+    final = {run.name: dict(zip(done.table.species, run.values[-1].tolist(), strict=True)) for run in done.table.runs}
     facts = {"out": str(out), "species": list(model.network.species), "times": len(times), "final": final}
     answer(facts, f"{out}: {len(names)} experiment(s), {len(times)} times, {len(facts['species'])} species", as_json)
 
@@ -391,18 +403,6 @@ def _work(folder: Path, as_json: bool) -> None:
         raise Failed(f"{error}; what was reached is saved: {again}") from error
     answer(json.loads((folder / "result.json").read_text()), kind.summary(found), as_json)
     note(f"\n{folder / 'report.html'}")
-
-
-def _solve(network: Any, states: Any, times: Sequence[float], temperature: float | None) -> list[Trajectory]:
-    import equinox as eqx
-    import jax
-
-    from guldberg.simulation import simulate
-    from guldberg.system import WellMixed
-
-    system = WellMixed(network, temperature)
-    together = eqx.filter_vmap(lambda c0: simulate(system, c0, times, throw=False))(states)
-    return [jax.tree.map(lambda leaf, i=i: leaf[i], together) for i in range(len(states))]
 
 
 def _times(end: float, points: int, start: float | None) -> Any:

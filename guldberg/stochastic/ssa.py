@@ -16,6 +16,7 @@ from guldberg.stochastic.words import GOLDEN, jit, mix, spread, streams, unit
 if TYPE_CHECKING:
     import xarray
 
+PIECES = 256  # runs differ in length; between pieces an interruption is heard
 ORDER = 3  # three molecules meet; four do not
 LARGEST = 2**53  # up to here a number of molecules is exact as a float
 
@@ -85,9 +86,9 @@ def sample(
     threads; after `most_events` reactions it stops. InputError for reactions of more than three molecules, counts that
     are negative or not whole, times that do not rise.
     """
-    counts, times = _counts(counts, len(network.species)), _times(times)
     if not 0 < volume < np.inf:
         raise InputError(f"a volume of {volume}; expected a positive one")
+    counts, times = _counts(counts, len(network.species)), _times(times)
     runs, tables = len(counts), _tables(events(network, temperature), len(network.species), volume)
     keys, out = streams(seed, runs), np.full((runs, len(times), counts.shape[1]), -1, np.int64)
     reached = np.zeros(runs, np.int64)
@@ -96,7 +97,7 @@ def sample(
         for r in range(first, last):
             reached[r] = _run(keys[r], counts[r], times, tables, most_events, out[r])
 
-    spread(chunk, runs, threads)
+    spread(chunk, runs, threads, pieces=PIECES)
     return Counts(times, out, network.species, float(volume), reached)
 
 

@@ -7,6 +7,7 @@ Python can draw them again.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,11 +56,14 @@ def streams(seed: int, count: int) -> UInt64[np.ndarray, "count"]:
         return mix.py_func(mix.py_func(keys) ^ GOLDEN)
 
 
-def spread(chunk: Callable[[int, int], None], count: int, threads: int | None) -> None:
-    """Call chunk(first, last) over 0..count on `threads` threads (default: one per core), and wait."""
+def spread(chunk: Callable[[int, int], None], count: int, threads: int | None, pieces: int = 1) -> None:
+    """Call chunk(first, last) over 0..count on `threads` threads (default: one per core), and wait; in one piece for
+    each thread, or in `pieces` where that is more."""
     threads = min(threads or os.cpu_count() or 1, count)
-    bounds = np.linspace(0, count, threads + 1).astype(int).tolist()
+    bounds = np.linspace(0, count, min(max(threads, pieces), count or 1) + 1).astype(int).tolist()
     if threads <= 1:
-        return chunk(0, count)
+        for first, last in itertools.pairwise(bounds):
+            chunk(first, last)
+        return
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(chunk, bounds[:-1], bounds[1:]))

@@ -1,0 +1,1 @@
+"""`guldberg simulate`: one network, every way of following it through time."""

@@ -1,0 +1,54 @@
+"""What every method of `guldberg simulate` is given, and what it leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import xarray
+from jaxtyping import Float, Int
+
+from guldberg.errors import InputError
+from guldberg.experiments import Experiments
+from guldberg.network import ReactionNetwork
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Asked(NamedTuple):
+    """A network, and what it starts from: a row of concentrations for each experiment."""
+
+    network: ReactionNetwork
+    names: tuple[str, ...]
+    states: Float[np.ndarray, "experiments species"]
+    times: Float[np.ndarray, "times"]
+    temperature: float | None
+    seed: int
+
+    def molecules(
+        self, volume: float, note: Callable[[str], None]
+    ) -> list[tuple[str, Int[np.ndarray, "species"], int]]:
+        """Each experiment by name, its numbers of molecules, and a seed of its own; `note` is told what was rounded."""
+        exact = self.states * volume
+        if (exact > 2**53).any():
+            raise InputError(f"{exact.max():.3g} molecules are too many to count", file="--volume")
+        counts = np.round(exact)
+        i, j = np.unravel_index(np.abs(counts - exact).argmax(), exact.shape)
+        if abs(counts[i, j] - exact[i, j]) > 1e-6:
+            rounded = f"{exact[i, j]:.6g} of {self.network.species[j]} became {counts[i, j]:.0f}"
+            note(f"molecules are whole, initial numbers were rounded: {rounded}")
+        seeds = np.random.default_rng(self.seed).integers(2**62, size=len(counts)).tolist()
+        return list(zip(self.names, counts.astype(int), seeds, strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Simulated:
+    """Concentrations as a table, all there is as a dataset, a picture; `failure` says what was not reached."""
+
+    table: Experiments
+    dataset: xarray.Dataset
+    figure: Callable[[], Figure]
+    failure: str = ""

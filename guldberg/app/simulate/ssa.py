@@ -1,0 +1,61 @@
+"""A well-mixed vessel, molecule by molecule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import xarray
+
+from guldberg.app.simulate import plot
+from guldberg.app.simulate.asked import Asked, Simulated
+from guldberg.experiments import Experiments, Run
+from guldberg.stochastic import ssa
+from guldberg.stochastic.ssa import Counts
+
+
+def run(asked: Asked, note: Callable[[str], None], *, runs: int = 1, volume: float = 1.0) -> Simulated:
+    """`runs` of each experiment in a volume of `volume` molecules per concentration."""
+    found = [
+        ssa.sample(
+            asked.network,
+            np.tile(counts, (runs, 1)),
+            asked.times,
+            volume=volume,
+            seed=seed,
+            temperature=asked.temperature,
+        )
+        for _, counts, seed in asked.molecules(volume, note)
+    ]
+    table = means(asked, found)
+    few = [one.counts[: plot.FEW] / volume for one in found]
+    return Simulated(table, dataset(asked, found), lambda: plot.curves(table, few), _failure(found))
+
+
+def means(asked: Asked, found: Sequence[Counts]) -> Experiments:
+    """Mean concentrations of the times that every run reached; their standard errors, where there are several runs."""
+    return Experiments(
+        asked.network.species,
+        tuple(_mean(name, one, asked.temperature) for name, one in zip(asked.names, found, strict=True)),
+    )
+
+
+def dataset(asked: Asked, found: Sequence[Counts]) -> xarray.Dataset:
+    """`count` over (experiment, run, time, species), -1 where a run did not come, with its moments."""
+    experiments = xarray.Variable("experiment", list(asked.names))
+    return xarray.concat([one.to_dataset() for one in found], experiments)
+
+
+def _mean(name: str, found: Counts, temperature: float | None) -> Run:
+    reached = int(found.reached.min())
+    error = np.sqrt(found.variance()[:reached] / len(found.counts)) / found.volume
+    mean = found.mean()[:reached] / found.volume
+    return Run(name, found.times[:reached], mean, np.where(error > 0, error, np.nan), temperature=temperature)
+
+
+def _failure(found: Sequence[Counts]) -> str:
+    stopped, runs = sum(one.stopped for one in found), sum(len(one.counts) for one in found)
+    if not stopped:
+        return ""
+    last = min(one.times[one.reached.min() - 1] for one in found)
+    return f"{stopped} of {runs} runs stopped after a thousand million reactions, the first after t = {last:.6g}"
