@@ -28,4 +28,4 @@ def _call_loop(context, address, inputs, results, uniforms, totals, cells):
 
 
 pointer: Any = intrinsic(_pointer)  # (address, like): a pointer to numbers of the type of `like`, for `carray`
-call_loop: Any = intrinsic(_call_loop)  # calls what `machine.compile_loop` made at an address, on such addresses
+call_loop: Any = intrinsic(_call_loop)  # calls what `machine.compiled_loop` made at an address, on such addresses

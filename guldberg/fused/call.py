@@ -106,7 +106,7 @@ def _layout(grid: Grid, species: int, flow: bool, squares: bool, code: Code) -> 
     absent = 3 - len(grid.shape)
     wraps = [True] * absent + [isinstance(lower, Periodic) for lower, _ in grid.boundaries]
     shape = [1] * absent + list(grid.shape)
-    counts = [species, flow, squares, code.sums, len(code.forward)]
+    counts = [species, flow, squares, code.sums, len(code.forward), code.again]
     return np.array([*shape, *wraps, *counts, *code.forward, *code.backward], np.int64)
 
 

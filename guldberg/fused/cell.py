@@ -20,20 +20,21 @@ from jaxtyping import Array, Float
 
 from guldberg import thermo
 from guldberg.fused.expressions import Expressions
-from guldberg.fused.machine import compile_loop
+from guldberg.fused.machine import Loop, compiled_loop, fields
 from guldberg.space.grid import Grid
 from guldberg.stepper import AbstractStepper
 from guldberg.system import ReactionDiffusion
 
 
 class Code(NamedTuple):
-    """Addresses of loops (`machine.compile_loop`). Their fields, one for each species, are in this order: the old state
+    """Addresses of loops (`machine.Loop`). Their fields, one for each species, are in this order: the old state
     and each intermediate one; the diffusion of each; the flow; squared differences to the next cells; the cotangents
-    of the new state and of each intermediate one."""
+    of the new state and of each intermediate one; the new state."""
 
     forward: tuple[int, ...]  # stage by stage: the next state; the last: the new one, and the sums
     backward: tuple[int, ...]  # likewise: the cotangent of its diffusion; the first: of the old state before it, and of
     # the flow and the squares after it, and as sums those of the uniforms
+    again: bool  # whether the backward loops read the diffusion of the last stage, which the new state often spares
     uniforms: int  # how many belong to the system; then come the time and the cotangents of the sums
     sums: (
         int  # excess, how many values are out of bounds, and, as asked, the entropy that diffusion and reaction produce
@@ -119,11 +120,12 @@ def _compile(asked: Asked, arrays: ReactionDiffusion, dtype: np.dtype) -> Code:
         return jax.vjp(asked.step, *inputs)[1](cotangents)
 
     e = Expressions()
-    groups = iter(e.inputs("field", (3 * stages + 2) * species).reshape(-1, species))
+    groups = iter(e.inputs("field", (3 * stages + 3) * species).reshape(-1, species))
     states = [next(groups) for _ in range(stages)]
     diffusion = np.stack([next(groups) for _ in range(stages)])
     flow, squares = next(groups), next(groups)
     by_states = [next(groups) for _ in range(stages)]
+    made = next(groups)
     sizes = [math.prod(x.shape) for x in jax.tree.leaves(inner)]
     offsets = np.cumsum([0, *sizes]).tolist()
     numbers = [
@@ -140,13 +142,16 @@ def _compile(asked: Asked, arrays: ReactionDiffusion, dtype: np.dtype) -> Code:
         jax.make_jaxpr(adjoint)(given, out_shapes), [*inputs, *cotangents]
     )
 
-    def loop(outputs: list[np.ndarray], sums: list[np.ndarray], stage: int) -> int:
-        known = zip(np.ravel(between[:stage]), np.ravel(states[1 : 1 + stage]), strict=True)
+    def loop(outputs: list[np.ndarray], sums: list[np.ndarray], known: int) -> Loop:
+        """Of the states after the old one, of which the new one is the last, the first few are `known`."""
+        loaded = zip(np.ravel([*between, new][:known]), np.ravel([*states[1:], made][:known]), strict=True)
         flat = [node for x in outputs for node in x.ravel()], [node for x in sums for node in x.ravel()]
-        return compile_loop(*flat, dict(known), dtype)
+        return Loop(*flat, dict(loaded))
 
     ahead = [loop([x], [], i) for i, x in enumerate(between)] + [loop([new], [sums], stages - 1)]
     extra = [by_flow] * asked.flow + [by_squares] * asked.entropy[0]
-    back = [loop([by_old, by_diffusion[0], *extra], by_numbers, stages - 1)]
-    back += [loop([by_diffusion[i]], [], stages - 1) for i in range(1, stages)]
-    return Code(tuple(ahead), tuple(back), offsets[-1], len(sums))
+    back = [loop([by_old, by_diffusion[0], *extra], by_numbers, stages)]
+    back += [loop([by_diffusion[i]], [], stages) for i in range(1, stages)]
+    again = any(not fields(one).isdisjoint(diffusion[-1]) for one in back)
+    forward, backward = (tuple(compiled_loop(one, dtype) for one in loops) for loops in (ahead, back))
+    return Code(forward, backward, again, offsets[-1], len(sums))

@@ -101,7 +101,7 @@ def _forward(frame, like):
     kept = _array(results, 0, like, (_size(results, 0) // field, species, cells))
     sums = _array(results, 1, like, (steps, layout[9]))
     states = _array(results, 2, like, (_size(results, 2) // field, species, cells))
-    kernel.rollout(layout[11 : 11 + layout[10]], c0, *given, kept, sums, states)
+    kernel.rollout(layout[12 : 12 + layout[10]], c0, *given, kept, sums, states)
 
 
 @_jit
@@ -120,8 +120,21 @@ def _backward(frame, like):
     to_ghosts = _array(results, 4, like, (2, species, 6))
     to_uniforms, to_D = np.zeros(len(uniforms)), np.zeros(species)
     to_c0[:], to_flows[:], to_ghosts[:] = 0, 0, 0
-    forward, backward = layout[11 : 11 + stages], layout[11 + stages : 11 + 2 * stages]
-    kernel.adjoint(forward, backward, states, *given, by_kept, by_sums, to_c0, to_flows, to_uniforms, to_D, to_ghosts)
+    forward, backward = layout[12 : 12 + stages], layout[12 + stages : 12 + 2 * stages]
+    kernel.adjoint(
+        forward,
+        backward,
+        layout[11] != 0,
+        states,
+        *given,
+        by_kept,
+        by_sums,
+        to_c0,
+        to_flows,
+        to_uniforms,
+        to_D,
+        to_ghosts,
+    )
     _array(results, 2, like, len(uniforms))[:] = to_uniforms
     _array(results, 3, like, species)[:] = to_D
 

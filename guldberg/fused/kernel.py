@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from guldberg.fused.addresses import call_loop
 from guldberg.fused.stencils import faces_adjoint, jit, laplacian, squares_ahead, squares_ahead_adjoint
 
-_BLOCK = 512  # cells
+_BLOCK = 1024  # cells: fewer cost calls, more leave the caches
 
 
 @jit
@@ -107,7 +107,7 @@ def _work(place, stages, squares, flow, uniforms, sums, like):
     """Scratch for fields of the shape and type of `like`."""
     species, cells = like.shape
     block = _block(place) * place.cells
-    fields, lanes = np.int64((3 * stages + 2) * species), 64 // like.itemsize
+    fields, lanes = np.int64((3 * stages + 3) * species), 64 // like.itemsize
     return Work(
         _fields(stages - 1, species, cells, like),
         _fields(stages, species, cells if stages > 1 else block, like),
@@ -168,10 +168,11 @@ def _add_up(totals, sums):
 
 @jit
 def adjoint(
-    forward, backward, states, flows, uniforms, D, ghosts, dt, slots, place, squares, by_kept, by_sums,
+    forward, backward, again, states, flows, uniforms, D, ghosts, dt, slots, place, squares, by_kept, by_sums,
     to_c0, to_flows, to_uniforms, to_D, to_ghosts,
 ):  # fmt: skip
-    """From cotangents of what `rollout` returned those of what it was given (all 0 before)."""
+    """From cotangents of what `rollout` returned those of what it was given (all 0 before). `again`: whether the loops
+    read the diffusion of the last stage."""
     stages, numbers = len(forward), len(uniforms)
     work = _work(place, stages, squares, flows.shape[1] > 0, numbers + 5, 0, to_c0)
     linear = ghosts.copy()
@@ -188,7 +189,7 @@ def adjoint(
         for i in range(stages - 1):
             _stage(forward[i], i, stages, old, work.between[i], flow, place, D, ghosts, work)
         for i in range(stages - 1, -1, -1):
-            _stage_adjoint(backward[i], i, stages, old, flow, place, D, ghosts, work, to_c0)
+            _stage_adjoint(backward[i], i, stages, again, old, states[n + 1], flow, place, D, ghosts, work, to_c0)
             state, by_state = _state(i, old, work), to_c0 if i == 0 else work.by_between[i - 1]
             _diffusion_adjoint(state, place, D, linear, work, by_state, to_D)
             if not (place.wraps[0] and place.wraps[1] and place.wraps[2]):
@@ -204,7 +205,7 @@ def adjoint(
 
 
 @jit
-def _stage_adjoint(code, stage, stages, old, flow, place, D, ghosts, work, to):
+def _stage_adjoint(code, stage, stages, again, old, new, flow, place, D, ghosts, work, to):
     """The cotangent of the diffusion of state `stage`; for the first also all else that follows from that of the new
     state, which `to` has until it has the old one's."""
     W, count = place.cells, place.planes * place.rows
@@ -213,7 +214,7 @@ def _stage_adjoint(code, stage, stages, old, flow, place, D, ghosts, work, to):
     for first in range(0, count, block):
         last = min(count, first + block)
         at, n = first * W, (last - first) * W
-        if stage == stages - 1:
+        if again and stage == stages - 1:
             state = _state(stage, old, work)
             _diffusion(state, first, last, place, D, ghosts, work.rows, work.diffusion[stage], at * whole)
         if stage == 0:
@@ -223,6 +224,7 @@ def _stage_adjoint(code, stage, stages, old, flow, place, D, ghosts, work, to):
         _aim(work.inputs, 2 * stages + 2, to, at)
         for i in range(stages - 1):
             _aim(work.inputs, 2 * stages + 3 + i, work.by_between[i], at)
+        _aim(work.inputs, 3 * stages + 2, new, at)
         group = 0
         if stage == 0:
             _aim(work.results, 0, to, at)

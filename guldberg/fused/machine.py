@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -24,17 +24,28 @@ _ADDRESS = ir.IntType(64)
 _engines: list[llvm.ExecutionEngine] = []  # what they compiled lives as long as they do
 
 
-def compile_loop(outputs: Sequence[Node], sums: Sequence[Node], loaded: dict[Node, Node], dtype: np.dtype) -> int:
-    """The address of
-
-        loop(inputs, results, uniforms, totals, n):  for each of n cells: results[i] = output i; totals[i] += sum i
+class Loop(NamedTuple):
+    """loop(inputs, results, uniforms, totals, n):  for each of n cells: results[i] = output i; totals[i] += sum i
 
     where `inputs` and `results` are arrays of pointers to fields, `uniforms` an array of numbers and `totals` one row
     of `LINE` bytes for each sum, to be added up. All of `outputs` that a cell needs is read before it is written.
-    Nodes of `loaded` are read from the field that they are paired with.
     """
+
+    outputs: Sequence[Node]
+    sums: Sequence[Node]
+    loaded: dict[Node, Node]  # nodes that are read from the field that they are paired with
+
+
+def fields(loop: Loop) -> set[Node]:
+    """What it reads."""
+    order = _order([*loop.outputs, *loop.sums], loop.loaded)
+    return {field for node in order if (field := loop.loaded.get(node, node)).operation == "field"}
+
+
+def compiled_loop(loop: Loop, dtype: np.dtype) -> int:
+    """Its address."""
     module = ir.Module()
-    _Loop(module, outputs, sums, loaded, dtype)
+    _Function(module, loop, dtype)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(str(module)), _target())
     engine.finalize_object()
     _engines.append(engine)
@@ -50,35 +61,25 @@ def _target() -> llvm.TargetMachine:
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True)
 
 
-class _Loop:
-    """One function of a module, twice in it: for as many cells as make a line, and for those that are left."""
+class _Function:
+    """A loop as a function of a module, twice in it: for as many cells as make a line, and for those that are left."""
 
-    def __init__(
-        self,
-        module: ir.Module,
-        outputs: Sequence[Node],
-        sums: Sequence[Node],
-        loaded: dict[Node, Node],
-        dtype: np.dtype,
-    ) -> None:
+    def __init__(self, module: ir.Module, loop: Loop, dtype: np.dtype) -> None:
         self.number = ir.FloatType() if dtype == np.float32 else ir.DoubleType()
         self.bytes = dtype.itemsize
-        self.outputs, self.sums, self.loaded = outputs, sums, loaded
-        self.order = _order([*outputs, *sums], loaded)
-        self.varies = _varying(self.order, loaded)
+        self.outputs, self.sums, self.loaded = loop
+        self.order = _order([*loop.outputs, *loop.sums], loop.loaded)
+        self.varies = _varying(self.order, loop.loaded)
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_ADDRESS] * 5), "loop")
         self.fields, self.results, self.uniforms, self.totals, self.cells = function.args
         self.builder: Any = ir.IRBuilder(function.append_basic_block("entry"))
         self.once = self._evaluate({}, [node for node in self.order if node not in self.varies], 1, None)
-        self.pointers = {node: self._row(self.fields, node.of[0]) for node in self._read()}
-        self.targets = [self._row(self.results, i) for i in range(len(outputs))]
+        self.pointers = {node: self._row(self.fields, node.of[0]) for node in fields(loop)}
+        self.targets = [self._row(self.results, i) for i in range(len(loop.outputs))]
         lanes = LINE // self.bytes
         first = self._loop(function, lanes, _ADDRESS(0))
         self._loop(function, 1, first)
         self.builder.ret_void()
-
-    def _read(self) -> set[Node]:
-        return {field for node in self.order if (field := self.loaded.get(node, node)).operation == "field"}
 
     def _row(self, table: Value, i: int) -> Value:
         address = self.builder.add(table, _ADDRESS(8 * i))
