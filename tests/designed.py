@@ -49,7 +49,6 @@ def made(text: str, picture, *, D: float, c0=None, horizon: float = 32.0, grid: 
         history=History(
             np.array([1, 2]), np.array([32.0, 32.0]), np.array([2.0, 1.0]), {"Target": np.array([1.5, 0.5])}
         ),
-        metrics={"time": (0.0, horizon), "correlation": (1.0, 1.0), "contrast": (1.0, 1.0), "rmsd": (0.0, 0.0)},
         seed=0,
     )
 

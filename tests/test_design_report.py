@@ -72,7 +72,7 @@ def test_every_file_is_written_and_reads_back(tmp_path):
         np.testing.assert_array_equal(data.target, found.target.concentration)
         assert float(data.time[-1]) == 1000.0 and 32.0 in data.time
     animation = Image.open(tmp_path / "film.gif")
-    assert 1 < animation.n_frames <= films.film(found, 0).shown and animation.info["loop"] == 0  # equal ones are merged
+    assert 1 < animation.n_frames <= films.film(found).shown and animation.info["loop"] == 0  # equal ones are merged
 
 
 def test_what_was_kept_is_shown_without_simulating_again(tmp_path):
@@ -209,7 +209,7 @@ def test_an_animation_has_all_frames_enlarged_by_whole_numbers():
 
 
 def test_time_is_told_by_frames_evenly_up_to_the_horizon():
-    film = films.film(honest(), 0)
+    film = films.film(honest())
     np.testing.assert_allclose(np.diff(film.times[: film.shown]), film.times[1], atol=1.0)
     assert film.times[film.shown - 1] == 32.0 and film.times[0] == 0.0
     which = films.chosen(film, 8)

@@ -134,7 +134,7 @@ class BetterThan(AbstractCheck):
             return [Finding(f"better than {self.control}", math.nan, 0.0, False, "the design itself blew up")]
         margin = own.mean(axis=0)[span] - (values.mean(axis=0) + values.std(axis=0))[span]
         where = "at T" if self.from_ is None else f"at every time from {trial.times[span][0]:g} s on"
-        meaning = f"smallest lead in {first} {where}{void}"
+        meaning = f"smallest lead in {first} {where}{void}; steps of {trial.dt[0]:g} s"
         return [_at_least(f"better than {self.control}", _least(margin), 0.0, meaning)]
 
     def _span(self, designed: Designed, ts: Float[np.ndarray, "times"]) -> Bool[np.ndarray, "times"]:

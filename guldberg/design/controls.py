@@ -110,6 +110,30 @@ class FinerSteps(AbstractControl):
         return dataclasses.replace(subject, dt=subject.dt / self.factor, until=self.until)
 
 
+class LongSteps(AbstractControl):
+    """Steps `factor` times longer, by the rule of the evaluation. Where they show the same, controls that only have to
+    do worse are run in them."""
+
+    factor: int = eqx.field(static=True)
+    until: float = eqx.field(static=True, default=np.inf)
+
+    @property
+    def name(self) -> str:
+        return f"long steps, {self.factor} times"
+
+    def __call__(self, designed: Designed, key: Key[Array, ""]) -> Subject:
+        subject = as_designed(designed, key)
+        return dataclasses.replace(subject, dt=self.factor * subject.dt, until=self.until)
+
+
+def longer(designed: Designed) -> list[int]:
+    """By which factors steps can be longer and still meet those of the optimisation; none where a drive is drawn anew
+    in each of them."""
+    parts = round(designed.dt / as_designed(designed, jax.random.key(0)).dt)
+    noisy = isinstance(designed.system.drive, AbstractNoisyDrive)
+    return [] if noisy else [n for n in range(parts, 1, -1) if parts % n == 0]
+
+
 class FinerGrid(AbstractControl):
     """A grid twice as fine of the same place, X_0 interpolated; diffusivities are per area, so they stay. Finer steps
     cannot see what the grid alone holds in place."""
@@ -139,7 +163,7 @@ class NoReactions(AbstractControl):
 
     def __call__(self, designed: Designed, key: Key[Array, ""]) -> Subject:
         subject = as_designed(designed, key)
-        return dataclasses.replace(subject, system=with_constants(subject.system, 0.0))
+        return _linear(designed, dataclasses.replace(subject, system=with_constants(subject.system, 0.0)))
 
 
 class OnlyDiffusion(AbstractControl):
@@ -157,7 +181,7 @@ class OnlyDiffusion(AbstractControl):
         system = ReactionDiffusion(system.network, system.grid, slowest, None, system.temperature)
         if designed.target is not None:
             c0 = c0.at[designed.target.species].set(jnp.asarray(designed.target.concentration, c0.dtype))
-        return dataclasses.replace(subject, system=system, c0=c0)
+        return _linear(designed, dataclasses.replace(subject, system=system, c0=c0))
 
 
 class RandomStart(AbstractControl):
@@ -386,6 +410,15 @@ def steady(drive: AbstractDrive | None) -> bool:
 def closed(grid: Grid) -> bool:
     """Whether nothing passes the faces of a torus, the one case in which totals follow from the drive alone."""
     return all(isinstance(lower, Periodic) for lower, _ in grid.boundaries)
+
+
+def _linear(designed: Designed, subject: Subject) -> Subject:
+    """Without reactions: in half the steps of the optimisation, or shorter ones where diffusion is fast, the rule of
+    the evaluation is exact to the thousandth. A flow that fluctuates is as it is in the steps it is drawn in."""
+    if isinstance(subject.system.drive, AbstractNoisyDrive):
+        return subject
+    stable = 0.4 * float(subject.system.grid.longest_step(subject.system.diffusivity))
+    return dataclasses.replace(subject, dt=designed.dt / max(2, math.ceil(designed.dt / stable)))
 
 
 def _own(key: Key[Array, ""]) -> Key[Array, ""]:

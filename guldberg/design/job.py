@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from guldberg.design import chunk, measure
+from guldberg.design import chunk
 from guldberg.design.model import Model
 from guldberg.design.recipe import Recipe, Stage
 from guldberg.design.result import Designed, History
@@ -62,16 +62,13 @@ class Design:
         return state.stage == len(self.recipe.stages)
 
     def result(self, state: State) -> Designed:
-        """The best point of the stage reached, measured in short steps; ValueError before the first update."""
+        """The best point of the stage reached; ValueError before the first update."""
         if not state.updates:
             raise ValueError("no update has been made yet")
         recipe, index = self.recipe, min(state.stage, len(self.recipe.stages) - 1)
         carry, skeleton, stage = self._carry(state), self.skeleton(state.seed, index), recipe.stages[index]
         best = self.best(state)
         z = chunk.example(recipe, state.seed)
-        c0, dt, stepper = eqx.filter_jit(best.start)(z), recipe.evaluation_dt, recipe.evaluation_stepper
-        ts = measure.times(stage.horizon, dt)
-        states = measure.follow(best.medium, c0, ts, dt=dt, stepper=stepper, key=jax.random.key(state.seed))
         return Designed(
             recipe=recipe,
             behaviour=recipe.behaviour,
@@ -79,18 +76,17 @@ class Design:
             initial=parameters.resolve(skeleton).medium,
             start=best.start,
             z=np.asarray(z),
-            c0=np.asarray(c0),
+            c0=np.asarray(eqx.filter_jit(best.start)(z)),
             decoder=best.decoder,
             stepper=stage.stepper,
             dt=stage.dt,
             horizon=stage.horizon,
-            evaluation_stepper=stepper,
-            evaluation_dt=dt,
+            evaluation_stepper=recipe.evaluation_stepper,
+            evaluation_dt=recipe.evaluation_dt,
             target=recipe.target,
             loss=float(carry.best_loss),
             updates=state.updates,
             history=self._history(state),
-            metrics=measure.metrics(recipe.judge, best, z, ts, states),
             seed=state.seed,
             warnings=state.warnings,
         )

@@ -38,14 +38,12 @@ class History:
     terms: Mapping[str, Float[np.ndarray, "points"]]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Designed:
     """A design: `start(z)` evolves by `system` and shows `behaviour`. Concentrations and lengths in arbitrary units,
     times in seconds.
 
-    `metrics` holds lists of equal length, the first of them "time"; they are computed with `evaluation_dt`, not with
-    the step of the optimisation. For a pattern: "correlation" (Pearson's r), "contrast" (the standard deviation over
-    that of the target) and "rmsd".
+    Nothing is simulated until it is asked for, by `metrics` or by a verification.
     """
 
     recipe: Recipe  # what was asked, and the judge that measured it
@@ -65,9 +63,17 @@ class Designed:
     loss: float
     updates: int
     history: History
-    metrics: Mapping[str, tuple[float, ...]]
     seed: int
     warnings: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> Mapping[str, tuple[float, ...]]:
+        """Lists of equal length, the first of them "time", in the steps of the evaluation, to 10 T or 1000 s. For a
+        pattern: "correlation" (Pearson's r), "contrast" (the standard deviation over that of the target), "rmsd"."""
+        from guldberg.design import trials  # which are of designs
+
+        seen = trials.reference(self)
+        return {"time": tuple(seen.times.tolist()), **{name: tuple(x[0].tolist()) for name, x in seen.figures.items()}}
 
     @property
     def network(self) -> ReactionNetwork:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
+from numpy.typing import ArrayLike
 
 from guldberg import structure
 from guldberg.design import controls
-from guldberg.design.controls import AbstractControl, Subject
-from guldberg.design.criteria import Criteria, criteria
+from guldberg.design.controls import AbstractControl, AsDesigned, Subject
+from guldberg.design.criteria import BEHAVIOURS, Criteria, criteria
 from guldberg.design.measure import Judge
 from guldberg.design.model import Model
 from guldberg.design.result import Designed
@@ -26,9 +29,10 @@ from guldberg.system import ReactionDiffusion
 
 LONG = 1000.0  # seconds that a design is followed, at least
 LONGER = 10  # or this many times its horizon
-SAMPLES = 25  # times up to T, and again beyond
+SAMPLES = 49  # times up to T, and half as many beyond
+LARGEST = 2**25  # values kept of one run: 128 MB in single precision
 OUTSIDE = 1e-4  # share of all values of all steps that may be negative; more and a run is void
-PER_DRAW = ("fastest", "largest", "outside", "imbalance")
+PER_DRAW = ("dt", "fastest", "largest", "outside", "imbalance")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Trial:
     control: str
     times: Float[np.ndarray, "times"]  # seconds
     figures: Mapping[str, Float[np.ndarray, "draws times"]]
+    dt: Float[np.ndarray, "draws"]  # the steps of the run, seconds
     fastest: Float[np.ndarray, "draws"]  # largest |dc/dt| at any of the times
     largest: Float[np.ndarray, "draws"]  # largest concentration at any of the times
     outside: Float[np.ndarray, "draws"]  # share of the values after all steps that were negative or not finite
@@ -61,27 +66,59 @@ class Trial:
 def times(designed: Designed) -> Float[np.ndarray, "times"]:
     """When a design is looked at: evenly up to T, then by equal factors to 10 T or 1000 s, and at 10, 32, 100, 320 and
     1000 s; whole steps of the optimisation."""
-    T, dt = designed.horizon, designed.dt
-    end = max(LONGER * T, LONG)
-    wanted = [*np.linspace(0, T, SAMPLES), *np.geomspace(T, end, SAMPLES), 10, 32, 100, 320, LONG, LONGER * T]
-    return np.unique(np.round(np.array(wanted) / dt)) * dt
+    T, early = designed.horizon, even(designed)
+    beyond = np.geomspace(T, max(LONGER * T, LONG), len(early) // 2 + 1)
+    return _whole(designed, [*early, *beyond, 10, 32, 100, 320, LONG, LONGER * T])
 
 
-def run(designed: Designed, control: AbstractControl, seed: int, draw: int) -> Trial:
-    """One draw of a control."""
+def even(designed: Designed) -> Float[np.ndarray, "times"]:
+    """Those of `times` that are evenly spaced from 0 to T: fewer where a state is large."""
+    count = max(3, min(SAMPLES, LARGEST // (2 * designed.c0.size)))
+    return _whole(designed, np.linspace(0, designed.horizon, count))
+
+
+def _whole(designed: Designed, ts: ArrayLike) -> Float[np.ndarray, "times"]:
+    return np.unique(np.round(np.asarray(ts) / designed.dt)) * designed.dt
+
+
+class Course(NamedTuple):
+    """Where a design goes."""
+
+    times: Float[np.ndarray, "times"]
+    states: Float[Array, "times species *grid"]
+    outside: Array  # how many values the steps left negative or not finite
+
+
+@functools.lru_cache(maxsize=1)
+def course(designed: Designed) -> Course:
+    """The first draw of a design as designed, at all times that it is looked at. Followed once: what it is judged by,
+    what is shown of it and what it is compared with are the same run."""
+    subject, ts = controls.as_designed(designed, jax.random.fold_in(jax.random.key(designed.seed), 0)), times(designed)
+    return Course(ts, *_followed(subject, np.round(ts / subject.dt).astype(int)))
+
+
+def reference(designed: Designed) -> Trial:
+    """What was seen on that course."""
+    return run(designed, AsDesigned(), designed.seed, 0)
+
+
+def run(designed: Designed, control: AbstractControl, seed: int, draw: int, longer: int = 1) -> Trial:
+    """One draw of a control, in steps so many times longer than it asks for."""
     # One key for the same draw of all controls: a design that starts from random bits starts from the same ones.
     subject = control(designed, jax.random.fold_in(jax.random.key(seed), draw))
+    subject = dataclasses.replace(subject, dt=longer * subject.dt)
     ts = times(designed)
     ts = ts[ts <= subject.until * (1 + 1e-9)]
     saves = np.round(ts / subject.dt).astype(int)
-    last = int(saves[-1])
-    seen, outside = _followed(subject, saves)
+    last, known = int(saves[-1]), isinstance(control, AsDesigned) and (seed, draw) == (designed.seed, 0)
+    seen, outside = course(designed)[1:] if known else _followed(subject, saves)
     figures = _judged(designed, subject, seen)
     rates = _fastest(_still(subject.system), seen)
     return Trial(
         control.name,
         ts,
         {name: np.asarray(x, float)[None] for name, x in figures.items()},
+        np.array([subject.dt]),
         np.asarray(rates, float).max(keepdims=True),
         np.asarray(seen, float).max().reshape(1),
         np.array([float(outside) / (subject.c0.size * max(last, 1))]),
@@ -197,4 +234,10 @@ def joined(before: Trial, more: Trial) -> Trial:
 
 def wanted(designed: Designed) -> Criteria:
     """What the behaviour of this design must come to."""
-    return criteria(designed.behaviour, tuple(name for name in designed.metrics if name != "time"))
+    return criteria(designed.behaviour, () if designed.behaviour in BEHAVIOURS else _names(designed))
+
+
+def _names(designed: Designed) -> tuple[str, ...]:
+    """Of the figures that the judge of this design tells; nothing is simulated."""
+    model, c0 = Model(designed.system, designed.start, designed.decoder), jnp.asarray(designed.c0)
+    return tuple(eqx.filter_eval_shape(designed.recipe.judge, model, jnp.asarray(designed.z), c0, c0))

@@ -7,7 +7,10 @@ Checks read the runs afterwards; a run that blows up is void, and says nothing i
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Collection, Mapping
+
+import jax
 
 from guldberg.design import controls
 from guldberg.design.checks import (
@@ -24,9 +27,9 @@ from guldberg.design.checks import (
     WithinBounds,
     judged_until,
 )
-from guldberg.design.controls import AbstractControl, AsDesigned, FinerGrid, FinerSteps
+from guldberg.design.controls import AbstractControl, AsDesigned, FinerGrid, FinerSteps, LongSteps
 from guldberg.design.result import Designed
-from guldberg.design.trials import Trial, joined, run, wanted
+from guldberg.design.trials import Trial, joined, run, times, wanted
 from guldberg.learn.fit import Metrics
 
 ABLATIONS = ("initial parameters", "random parameters", "random start", "random start by species")
@@ -73,6 +76,7 @@ def standard(designed: Designed) -> tuple[AbstractControl, ...]:
     return (
         *look(designed),
         controls.StepsOfOptimisation(draws=draws),
+        *(LongSteps(factor, until) for factor in controls.longer(designed)),
         FinerSteps(10, until, draws=draws),
         FinerGrid(until, draws=draws),
         *free,
@@ -86,7 +90,8 @@ def standard(designed: Designed) -> tuple[AbstractControl, ...]:
 
 def brief(designed: Designed) -> tuple[AbstractControl, ...]:
     """What a pruned design has to stand: all but the controls that ask whether anything had to be learned."""
-    return tuple(control for control in standard(designed) if control.name not in ABLATIONS)
+    needless = lambda control: control.name in ABLATIONS or isinstance(control, LongSteps)  # noqa: E731
+    return tuple(control for control in standard(designed) if not needless(control))
 
 
 def checks_of(designed: Designed, names: Collection[str]) -> list[AbstractCheck]:
@@ -126,12 +131,12 @@ class Verification:
     def step(self, state: State) -> tuple[State, Metrics]:
         """One run."""
         index, draw = self._next(state)
-        trial = run(self.designed, self.controls[index], state.seed, draw)
+        control = self.controls[index]
+        trial = run(self.designed, control, state.seed, draw, self._longer(control, state.trials))
         trials = (*state.trials, trial) if draw == 0 else (*state.trials[:-1], joined(state.trials[-1], trial))
-        total, done = sum(c.draws for c in self.controls), sum(len(t.fastest) for t in trials)
         name = next(iter(wanted(self.designed).kept))
-        metrics: Metrics = {"stage": trial.control, "progress": done / total, name: float(trial.figures[name][0, -1])}
-        return State(state.seed, trials), metrics
+        progress, figure = self._progress(trials), float(trial.figures[name][0, -1])
+        return State(state.seed, trials), {"stage": trial.control, "progress": progress, name: figure}
 
     def done(self, state: State) -> bool:
         """Whether every control has all its draws."""
@@ -142,6 +147,29 @@ class Verification:
         trials = {trial.control: trial for trial in state.trials}
         found = [check(self.designed, trials) for check in checks_of(self.designed, trials)]
         return Verdict(trials, tuple(finding for findings in found for finding in findings))
+
+    def _longer(self, control: AbstractControl, trials: tuple[Trial, ...]) -> int:
+        """How much longer the steps of a control may be. What only has to do worse is run in steps as long as show the
+        design itself unchanged."""
+        if control.name not in ABLATIONS:
+            return 1
+        seen = {trial.control: trial for trial in trials}
+        long = [c for c in self.controls if isinstance(c, LongSteps) and c.name in seen]
+        same = [c.factor for c in long if all(f.passed for f in Same(c.name, c.until, True)(self.designed, seen))]
+        return max(same, default=1)
+
+    def _progress(self, trials: tuple[Trial, ...]) -> float:
+        """The share of the work that is done: cells times steps."""
+        each = [n / self._longer(c, trials) for c, n in zip(self.controls, self._work, strict=True)]
+        total = sum(n * c.draws for n, c in zip(each, self.controls, strict=True))
+        return sum(n * len(trial.fastest) for n, trial in zip(each, trials, strict=False)) / total
+
+    @functools.cached_property
+    def _work(self) -> tuple[float, ...]:
+        """Of one run of each control: cells times steps."""
+        end = float(times(self.designed)[-1])
+        subjects = [control(self.designed, jax.random.key(0)) for control in self.controls]
+        return tuple(x.c0.size * min(end, x.until) / x.dt for x in subjects)
 
     def _next(self, state: State) -> tuple[int, int]:
         """Which control is to be run next, and which draw of it."""

@@ -171,7 +171,7 @@ def test_diffusion_has_its_speed_on_every_grid(control):
 def test_the_finer_grid_is_nearer_to_the_continuum_than_the_coarse_one():
     D, n = 0.4, 8
     wave = made("A -> 2 A @ 0", _wave(n), D=D, horizon=16.0)
-    coarse, fine = (trials.run(wave, control, 0, 0) for control in (NoReactions(), FinerGrid()))
+    coarse, fine = (trials.run(wave, control, 0, 0) for control in (AsDesigned(), FinerGrid()))
     exact = -D * (2 * np.pi / n) ** 2
     i = int(np.argmin(np.abs(coarse.times - 16)))
     rates = [np.log(t.figures["contrast"][0, i] / t.figures["contrast"][0, 0]) / t.times[i] for t in (coarse, fine)]

@@ -18,8 +18,6 @@ from guldberg.app.spec import Spec
 from guldberg.design import trials
 from guldberg.design.result import Designed
 
-FRAMES = 49  # up to T, and a third as many beyond
-LARGEST = 2**25  # values kept: 128 MB in single precision
 FRAME_TIME = 100  # milliseconds
 
 Frames = Float[np.ndarray, "times species *grid"]
@@ -43,15 +41,11 @@ class Principal(NamedTuple):
     explained: tuple[float, ...]
 
 
-def film(designed: Designed, seed: int) -> Film:
+def film(designed: Designed) -> Film:
     """The design as designed, followed to ten times its horizon or 1000 s."""
-    T, dt, size = designed.horizon, designed.dt, designed.c0.size
-    count = max(3, min(FRAMES, LARGEST * 3 // (4 * size)))
-    early = np.unique(np.round(np.linspace(0, T, count) / dt)) * dt
-    late = [*np.geomspace(T, max(trials.LONGER * T, trials.LONG), count // 3)[1:], trials.LONG]
-    late = np.unique(np.round(np.array(late) / dt)) * dt
-    times = np.concatenate([early, late[late > T]])
-    return Film(times, trials.states(designed, times, seed), len(early))
+    early, course = trials.even(designed), trials.course(designed)
+    kept = np.isin(course.times, early) | (course.times > designed.horizon)
+    return Film(course.times[kept], np.asarray(course.states)[kept], len(early))
 
 
 def dataset(designed: Designed, shown: Film, spec: Spec) -> xr.Dataset:

@@ -76,7 +76,7 @@ def over_time(trial: Trial) -> dict[str, Any]:
 def draws(trial: Trial) -> dict[str, Any]:
     """How the draws of a control differ."""
     sds = {name: trial.valid(name).std(axis=0).tolist() for name in trial.figures} if not trial.void.all() else {}
-    return {"draws": len(trial.void), "void": int(trial.void.sum()), "sd": sds}
+    return {"draws": len(trial.void), "void": int(trial.void.sum()), "step": float(trial.dt[0]), "sd": sds}
 
 
 def judged(verdict: Verdict) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def first_look(designed: Designed, folder: Path | None, seed: int) -> Shown:
         place = folder / VERIFICATION
         place.mkdir(exist_ok=True)
         checkpoints.save(place / "checkpoints", len(runs), 0.0, codec.encode(runs[-1], job.state_types))
-    film = films.film(designed, seed)
+    film = films.film(designed)
     return Shown(designed, film, Verdict(verdict.trials, ()), trials.fluxes(designed, seed))
 
 

@@ -111,12 +111,12 @@ def times(found: Designed) -> list[float]:
 def summary(found: Designed) -> str:
     """What was asked, what came out, what to read first."""
     head = [f"{title(found)}: {size(found)}, T = {found.horizon:g} s", ""]
-    names = [name for name in found.metrics if name != "time"]
+    seen = found.metrics
+    names, at = figures(found, {name: x for name, x in seen.items() if name != "time"}), np.asarray(seen["time"])
     rows = [["time", *names]]
-    at = np.asarray(found.metrics["time"])
     for time in times(found):
         i = int(np.argmin(np.abs(at - time)))
-        rows.append([f"{at[i]:g} s", *(number(found.metrics[name][i]) for name in names)])
+        rows.append([f"{at[i]:g} s", *(number(seen[name][i]) for name in names)])
     after = ["", f"Loss {number(found.loss)} after {found.updates} updates."]
     after += ["", "Warnings:", *(f"  {warning}" for warning in found.warnings)] if found.warnings else []
     return "\n".join([*head, *table(rows), *after])
