@@ -109,17 +109,21 @@ def _applied(
 ) -> tuple[Float[Array, "n"], Float[Array, ""]]:
     """(x, s) with vector^T matrix^steps = x e^s. Scales are taken out as constants: the derivative of the product
     of a quantity and its inverse is zero, so none needs to be kept."""
-    log_vector, log_matrix = jnp.zeros((), vector.dtype), jnp.zeros((), vector.dtype)
-    while steps:
-        if steps & 1:
-            vector = vector @ matrix
-            scale = jax.lax.stop_gradient(jnp.max(vector))
-            vector, log_vector = vector / scale, log_vector + log_matrix + jnp.log(scale)
-        steps >>= 1
-        if steps:
-            matrix = matrix @ matrix
-            scale = jax.lax.stop_gradient(jnp.max(matrix))
-            matrix, log_matrix = matrix / scale, 2 * log_matrix + jnp.log(scale)
+
+    def square(carry: tuple[Array, ...], bit: Array) -> tuple[tuple[Array, ...], None]:
+        vector, matrix, log_vector, log_matrix = carry
+        further = vector @ matrix
+        scale = jax.lax.stop_gradient(jnp.max(further))
+        vector = jnp.where(bit, further / scale, vector)
+        log_vector = jnp.where(bit, log_vector + log_matrix + jnp.log(scale), log_vector)
+        matrix = matrix @ matrix
+        scale = jax.lax.stop_gradient(jnp.max(matrix))
+        return (vector, matrix / scale, log_vector, 2 * log_matrix + jnp.log(scale)), None
+
+    zero = jnp.zeros((), vector.dtype)
+    bits = np.array([bool(steps >> i & 1) for i in range(steps.bit_length())], bool)
+    # a loop and not ten copies of its body: derivatives of it are compiled in half the time
+    (vector, _, log_vector, _), _ = jax.lax.scan(square, (vector, matrix, zero, zero), bits)
     return vector, log_vector
 
 

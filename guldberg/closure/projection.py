@@ -32,10 +32,12 @@ class Bulk(NamedTuple):
 def bulk(chain: Chain, theta: Float[Array, "k"]) -> Bulk:
     """By repeated squaring."""
     matrix, scale = chain.transfer(theta)
-    power = matrix
-    for _ in range(DOUBLINGS):
+
+    def squared(_: int, power: Float[Array, "states states"]) -> Float[Array, "states states"]:
         power = power @ power
-        power = power / jax.lax.stop_gradient(jnp.max(power))
+        return power / jax.lax.stop_gradient(jnp.max(power))
+
+    power = jax.lax.fori_loop(0, DOUBLINGS, squared, matrix)
     left, right = jnp.sum(power, axis=0), jnp.sum(power, axis=1)
     left = left / (left @ right)
     growth = left @ matrix @ right

@@ -23,12 +23,13 @@ from guldberg.closure.events import Process
 from guldberg.closure.graphical import PAIRS, TRIPLETS, A, Energy
 from guldberg.closure.projection import Projection
 from guldberg.closure.rhs import rollout
-from guldberg.closure.static import match, static_fits
+from guldberg.closure.static import static_fits
 from guldberg.reduce.learn import in_a_row
 
 ORDER = 4
 MEAN_FIELD = Energy({"b": A[0]})
-ROUNDS, LONGEST = 7, 0.7  # of Gauss-Newton in the logarithms of the rates
+ROUNDS, LONGEST, SETTLED = 7, 0.7, 1e-4  # of Gauss-Newton in the logarithms of the rates
+NUDGE = 1e-4  # by which they are moved to see what follows: no derivative to compile beside the roll-out itself
 FITTED_AT = 24  # times of a trajectory, as in the learning evenly in the logarithm of time
 
 
@@ -71,10 +72,15 @@ class StaticFloor:
     ensemble: Chain
 
     def predict(self, held: Held) -> Float[np.ndarray, "starts times orders"]:
+        return np.asarray(in_a_row(self.ensemble, self.fits(held), ORDER))
+
+    def fits(self, held: Held) -> Float[Array, "starts times k"]:
+        """Its parameters at each time."""
         k = len(self.ensemble.energy.names)
-        guesses = starting(self.ensemble, held.ensemble, held.thetas)
-        fits = static_fits(self.ensemble, jnp.asarray(held.moments[..., :k]), guesses)
-        return np.asarray(in_a_row(self.ensemble, fits.thetas, ORDER))
+        moments = jnp.asarray(held.moments[..., :k])
+        if k == 1:
+            return independent(self.ensemble, moments)
+        return static_fits(self.ensemble, moments, starting(self.ensemble, held.ensemble, held.thetas)).thetas
 
 
 def mean_field(length: int, processes: Sequence[Process], *, periodic: bool = False) -> Projected:
@@ -101,37 +107,48 @@ def fitted(
 ) -> Projected:
     """The same with the rates of its processes fitted to training moments: least squares in counts, by Gauss-Newton."""
     closure = baseline.projection
-    k = len(closure.chain.energy.names)
-    times = np.unique(np.geomspace(1, moments.shape[1] - 1, FITTED_AT).round().astype(int))
+    k, steps = len(closure.chain.energy.names), moments.shape[1] - 1
+    times = np.unique(np.geomspace(1, steps, FITTED_AT).round().astype(int))
     starts = starting(closure.chain, ensemble, thetas)
-    truth = jnp.asarray(moments[:, times, :k])
 
-    @jax.jit
-    def missed(log_rates: Float[Array, "processes"]) -> tuple[Array, Array]:
-        def residuals(log_rates: Float[Array, "processes"]) -> tuple[Array, Array]:
-            paths = _paths(closure.with_rates(jnp.exp(log_rates)), starts, int(times[-1]))[:, times]
-            out = (jax.vmap(jax.vmap(closure.chain.moments))(paths) - truth).ravel()
-            return out, out
-
-        return jax.jacfwd(residuals, has_aux=True)(log_rates)
+    def missed(log_rates: Float[np.ndarray, "processes"]) -> Float[np.ndarray, "counts"]:
+        paths = _paths(closure.with_rates(jnp.exp(jnp.asarray(log_rates))), starts, steps)
+        found = np.asarray(in_a_row(closure.chain, paths, ORDER))
+        return (found[:, times, :k] - moments[:, times, :k]).ravel()
 
     log_rates = np.log(closure.rates)
     for _ in range(ROUNDS):
-        slopes, residuals = missed(jnp.asarray(log_rates))
-        step = -np.linalg.lstsq(slopes, residuals, rcond=1e-6)[0]  # a rate that changes nothing stays
+        here = missed(log_rates)
+        slopes = [(missed(log_rates + NUDGE * e) - here) / NUDGE for e in np.eye(len(log_rates))]
+        step = -np.linalg.lstsq(np.stack(slopes, axis=1), here, rcond=1e-6)[0]  # a rate that changes nothing stays
         log_rates = log_rates + np.clip(step, -LONGEST, LONGEST)
+        if np.abs(step).max() < SETTLED:
+            break
     return Projected(f"{baseline.name}, fitted", closure.with_rates(jnp.exp(jnp.asarray(log_rates))))
 
 
-@eqx.filter_jit
 def starting(chain: Chain, ensemble: Chain, thetas: Float[np.ndarray, "starts k"]) -> Float[Array, "starts parameters"]:
     """The parameters of `chain` with the moments of each start distribution of `ensemble`."""
+    if chain.energy == ensemble.energy:
+        return jnp.asarray(thetas)
     ours = {f"start {name}": feature for name, feature in chain.energy.interactions.items()}
     observed = Chain(ensemble.energy.also(ours), ensemble.length, periodic=ensemble.periodic)
-    known = jax.vmap(observed.moments)(observed.pad(jnp.asarray(thetas)))[:, -len(ours) :]
-    density = known[:, 0] / ensemble.length
-    guesses = jnp.zeros((len(known), len(ours))).at[:, 0].set(jnp.log(density / (1 - density)))
-    return jax.vmap(lambda mu, theta: match(chain, mu, theta)[0])(known, guesses)
+    known = _moments(observed, observed.pad(jnp.asarray(thetas)))[:, -len(ours) :]
+    alone = independent(chain, known[:, :1])
+    return alone if len(ours) == 1 else static_fits(chain, known[:, None], alone).thetas[:, 0]
+
+
+def independent(chain: Chain, particles: Float[Array, "*batch 1"]) -> Float[Array, "*batch k"]:
+    """Sites that know nothing of each other, with these mean numbers of particles on the chain."""
+    density = particles / chain.length
+    log_odds = jnp.log(density / (1 - density))
+    rest = jnp.zeros((*density.shape[:-1], len(chain.energy.names) - 1), log_odds.dtype)
+    return jnp.concatenate([log_odds, rest], axis=-1)
+
+
+@eqx.filter_jit
+def _moments(chain: Chain, thetas: Float[Array, "starts k"]) -> Float[Array, "starts k"]:
+    return jax.vmap(chain.moments)(thetas)
 
 
 @eqx.filter_jit

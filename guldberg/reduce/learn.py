@@ -142,8 +142,7 @@ def excess(
 ) -> Float[np.ndarray, "chosen times"]:
     """Relative entropy of the truth to the rollout, less that to the static fits: what the closure costs, in nats per
     lattice. A perfect one is left with the noise of the moments, k / (2 lattices) on average."""
-    truth = lesson.truth.of(starts)  # closed over: its times are numbers, not to be traced
-    crossed = eqx.filter_jit(lambda rhs: cross_entropy(lesson.ensemble, rhs, truth))(rhs)
+    crossed = _crossed(lesson.ensemble, rhs, lesson.truth.of(starts))
     return np.nan_to_num(np.asarray(crossed), nan=np.inf) - lesson.entropy[starts]
 
 
