@@ -118,7 +118,7 @@ def _tables(happening: list[Event], species: int, volume: float) -> Tables:
     for event in happening:
         if len(event.reactants) > ORDER:
             raise InputError(f"{event.text}: {len(event.reactants)} molecules react; expected at most {ORDER}")
-    met = [event.reactants + (species,) * (ORDER - len(event.reactants)) for event in happening]
+    met = [(species,) * (ORDER - len(event.reactants)) + event.reactants for event in happening]
     before = [[row[:i].count(s) if s < species else 0 for i, s in enumerate(row)] for row in met]
     changes = [_change(event) for event in happening]
     affected = [[j for j, event in enumerate(happening) if change.keys() & {*event.reactants}] for change in changes]
