@@ -97,8 +97,10 @@ class NoisyFlow(AbstractNoisyDrive):
         return self.start(raw.shape, raw.dtype, key=key)
 
     def frozen(self, raw: Float[Array, "species *grid"], grid: Grid) -> FlowReactor:
-        flow = jnp.maximum(self.rate.astype(raw.dtype) + raw, 0)
-        return FlowReactor(gaussian(flow, grid, sigma=self.sigma, radius=self.radius), self.feed)
+        rate = self.rate.astype(raw.dtype)
+        # what is filtered need not depend on f where u >= 0: then no gradient passes the filter, which is its dear part
+        more = raw if self.low >= 0 else jnp.maximum(raw, -rate)
+        return FlowReactor(rate + gaussian(more, grid, sigma=self.sigma, radius=self.radius), self.feed)
 
 
 class OrnsteinUhlenbeckFlow(AbstractNoisyDrive):
@@ -122,7 +124,7 @@ class OrnsteinUhlenbeckFlow(AbstractNoisyDrive):
 
     def frozen(self, raw: Float[Array, "species *grid"], grid: Grid) -> FlowReactor:
         mean, deviation = (x.astype(raw.dtype) for x in rectified(self.flow.rate, self.flow.low, self.flow.high))
-        filtered = gaussian(mean + deviation * raw, grid, sigma=self.flow.sigma, radius=self.flow.radius)
+        filtered = mean + deviation * gaussian(raw, grid, sigma=self.flow.sigma, radius=self.flow.radius)
         return FlowReactor(jnp.maximum(filtered, 0), self.flow.feed)
 
 
