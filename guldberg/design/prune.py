@@ -1,8 +1,9 @@
 """Pruning: the few reactions that matter, found by leaving out one after another.
 
 Directed reactions are tried in the order of their mean flux, the smallest first, again and again until none can be
-spared. A reaction can be spared if without it the behaviour stays within the criteria of its kind, in the steps of the
-evaluation and for as long as it is judged; what is spared stays out while the next is tried.
+spared. A reaction can be spared if without it the behaviour stays within the criteria of its kind, for as long as it is
+judged: as the design is, or, of pictures, after the others were tuned a little to make up for it. What is spared stays
+out while the next is tried, and the criteria are of the whole loss, from the design with all its reactions.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
@@ -19,6 +21,7 @@ from guldberg.design.checks import judged_until
 from guldberg.design.controls import AbstractControl, Subject, as_designed, constants, with_constants
 from guldberg.design.result import Designed
 from guldberg.design.trials import Trial, wanted
+from guldberg.design.tune import tunable, tuned
 from guldberg.learn.fit import Metrics
 from guldberg.network import ReactionNetwork, equation
 from guldberg.rates import Plain
@@ -53,6 +56,7 @@ class Tried:
     reaction: str
     figure: float  # the first of the criteria at T without it
     spared: bool
+    tuned: bool = False  # whether the others were tuned for it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +69,7 @@ class State:
     before: int  # how many were removed when this round began
     full: Trial
     tried: tuple[Tried, ...] = ()
+    leaves: tuple[np.ndarray, ...] = ()  # of the system and the start, once they were tuned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,31 +82,30 @@ class Pruned:
 
 @dataclasses.dataclass(frozen=True)
 class Pruning:
-    """The job: `learn.fit.run(Pruning(designed))`."""
+    """The job: `learn.fit.run(Pruning(designed))`. Its runs are in steps `longer` times those of the evaluation:
+    `verify.longest` says which show the same."""
 
     designed: Designed
+    longer: int = 1
     state_types = (State, Trial, Tried)
 
     def init(self, seed: int = 0) -> State:
         """Nothing left out; constants that are 0 already are no reactions."""
-        full = trials.run(self.designed, Without((), judged_until(self.designed)), seed, 0)
+        full = self._run(self.designed, (), seed)
         dead = tuple(np.flatnonzero(np.asarray(constants(self.designed.system)) <= 0).tolist())
-        return State(seed, self._order(dead, seed), dead, len(dead), full)
+        return State(seed, self._order(self.designed, dead, seed), dead, len(dead), full)
 
     def step(self, state: State) -> tuple[State, Metrics]:
         """One reaction is tried."""
         one, rest = state.order[0], state.order[1:]
-        less = (*state.removed, one)
-        trial = trials.run(self.designed, Without(less, judged_until(self.designed)), state.seed, 0)
-        spared = len(less) < len(constants(self.designed.system)) and self._holds(trial, state.full)
-        removed = less if spared else state.removed
-        first = next(iter(wanted(self.designed).kept))
-        figure = float(trial.figures[first][0, int(np.argmin(np.abs(trial.times - self.designed.horizon)))])
-        tried = (*state.tried, Tried(self._equation(one), figure, spared))
+        less, before = (*state.removed, one), self._at(state)
+        found, tried = self._tried(before, less, state)
+        removed = less if tried.spared else state.removed
+        leaves = _leaves(found) if tried.spared and tried.tuned else state.leaves
+        after = dataclasses.replace(state, order=rest, removed=removed, leaves=leaves, tried=(*state.tried, tried))
         if not rest and len(removed) > state.before:  # another round: what could not be spared before may be now
-            after = State(state.seed, self._order(removed, state.seed), removed, len(removed), state.full, tried)
-        else:
-            after = dataclasses.replace(state, order=rest, removed=removed, tried=tried)
+            order = self._order(self._at(after), removed, state.seed)
+            after = dataclasses.replace(after, order=order, before=len(removed))
         return after, self._metrics(after)
 
     def done(self, state: State) -> bool:
@@ -110,10 +114,33 @@ class Pruning:
 
     def result(self, state: State) -> Pruned:
         """The design with a network of what is left."""
-        system = without(self.designed, state.removed)
+        found = self._at(state)
+        system = without(found, state.removed)
         network = shortened(system.network)
         smaller = ReactionDiffusion(network, system.grid, system.diffusivity, system.drive, system.temperature)
-        return Pruned(dataclasses.replace(self.designed, system=smaller), state.tried)
+        return Pruned(dataclasses.replace(found, system=smaller), state.tried)
+
+    def _at(self, state: State) -> Designed:
+        """The design as it was last tuned."""
+        return _with_leaves(self.designed, state.leaves) if state.leaves else self.designed
+
+    def _tried(self, before: Designed, less: tuple[int, ...], state: State) -> tuple[Designed, Tried]:
+        """The design without one more reaction, tuned if it needs to be and can be."""
+        name, some = self._equation(less[-1]), len(less) < len(constants(before.system))
+        trial = self._run(before, less, state.seed)
+        holds = some and self._holds(trial, state.full)
+        if holds or not some or not tunable(before):
+            return before, Tried(name, self._figure(trial), holds)
+        found = tuned(before, less)
+        trial = self._run(found, less, state.seed)
+        return found, Tried(name, self._figure(trial), self._holds(trial, state.full), True)
+
+    def _run(self, designed: Designed, removed: tuple[int, ...], seed: int) -> Trial:
+        return trials.run(designed, Without(removed, judged_until(designed)), seed, 0, self.longer)
+
+    def _figure(self, trial: Trial) -> float:
+        first = next(iter(wanted(self.designed).kept))
+        return float(trial.figures[first][0, int(np.argmin(np.abs(trial.times - self.designed.horizon)))])
 
     def _holds(self, trial: Trial, full: Trial) -> bool:
         """Whether the behaviour is still there, at T and as long as it is judged, by the criteria of its kind."""
@@ -130,9 +157,9 @@ class Pruning:
                     return False
         return True
 
-    def _order(self, removed: tuple[int, ...], seed: int) -> tuple[int, ...]:
+    def _order(self, designed: Designed, removed: tuple[int, ...], seed: int) -> tuple[int, ...]:
         """What is left, by mean flux at some times up to T, the smallest first."""
-        here = dataclasses.replace(self.designed, system=without(self.designed, removed))
+        here = dataclasses.replace(designed, system=without(designed, removed))
         both = trials.fluxes(here, seed).ravel()[: len(constants(here.system))]
         ranked = np.argsort(both, kind="stable")
         return tuple(int(i) for i in ranked if int(i) not in removed)
@@ -147,6 +174,19 @@ class Pruning:
         total = len(constants(self.designed.system))
         done = 1 - len(state.order) / max(total - state.before, 1)
         return {"stage": "pruning", "progress": done, "reactions": total - len(state.removed)}
+
+
+def _leaves(designed: Designed) -> tuple[np.ndarray, ...]:
+    learned = eqx.filter((designed.system, designed.start), eqx.is_array)
+    return tuple(np.asarray(x) for x in jax.tree.leaves(learned))
+
+
+def _with_leaves(designed: Designed, leaves: tuple[np.ndarray, ...]) -> Designed:
+    arrays, others = eqx.partition((designed.system, designed.start), eqx.is_array)
+    arrays = jax.tree.unflatten(jax.tree.structure(arrays), [jnp.asarray(x) for x in leaves])
+    system, start = eqx.combine(arrays, others)
+    c0 = np.asarray(start(jnp.asarray(designed.z)))
+    return dataclasses.replace(designed, system=system, start=start, c0=c0)
 
 
 def shortened(network: ReactionNetwork) -> ReactionNetwork:

@@ -53,7 +53,7 @@ class Verdict:
     @property
     def passed(self) -> bool:
         """A verdict without checks is none."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
+        return bool(self.checks) and _passed(self.checks)
 
 
 def look(designed: Designed) -> tuple[AbstractControl, ...]:
@@ -76,7 +76,7 @@ def standard(designed: Designed) -> tuple[AbstractControl, ...]:
     return (
         *look(designed),
         controls.StepsOfOptimisation(draws=draws),
-        *(LongSteps(factor, until) for factor in controls.longer(designed)),
+        *long_steps(designed),
         FinerSteps(10, until, draws=draws),
         FinerGrid(until, draws=draws),
         *free,
@@ -116,6 +116,23 @@ def checks_of(designed: Designed, names: Collection[str]) -> list[AbstractCheck]
     ]
 
 
+def longest(designed: Designed, trials: Mapping[str, Trial]) -> int:
+    """By which factor steps can be longer and still show the same, as far as it was tried."""
+    until = judged_until(designed)
+    tried = [(control.factor, Same(control.name, until, True)) for control in long_steps(designed)]
+    same = [factor for factor, check in tried if check.control in trials and _passed(check(designed, trials))]
+    return max(same, default=1)
+
+
+def long_steps(designed: Designed) -> list[LongSteps]:
+    """From those of the optimisation on downwards."""
+    return [LongSteps(factor, judged_until(designed)) for factor in controls.longer(designed)]
+
+
+def _passed(findings: Collection[Finding]) -> bool:
+    return all(finding.passed for finding in findings)
+
+
 @dataclasses.dataclass(frozen=True)
 class Verification:
     """The job: `learn.fit.run(Verification(designed, standard(designed)))` gives a `Verdict`."""
@@ -151,12 +168,8 @@ class Verification:
     def _longer(self, control: AbstractControl, trials: tuple[Trial, ...]) -> int:
         """How much longer the steps of a control may be. What only has to do worse is run in steps as long as show the
         design itself unchanged."""
-        if control.name not in ABLATIONS:
-            return 1
-        seen = {trial.control: trial for trial in trials}
-        long = [c for c in self.controls if isinstance(c, LongSteps) and c.name in seen]
-        same = [c.factor for c in long if all(f.passed for f in Same(c.name, c.until, True)(self.designed, seen))]
-        return max(same, default=1)
+        needless = control.name not in ABLATIONS
+        return 1 if needless else longest(self.designed, {trial.control: trial for trial in trials})
 
     def _progress(self, trials: tuple[Trial, ...]) -> float:
         """The share of the work that is done: cells times steps."""

@@ -1,15 +1,20 @@
 """Pruning: what does nothing goes, what matters stays, and what is left does the same."""
 
+import dataclasses
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from designed import bistable, made, stripes
 
 from guldberg.app import codec
-from guldberg.design import prune, trials
+from guldberg.design import prune, trials, tune
 from guldberg.design.controls import AsDesigned, constants
+from guldberg.design.job import Design
+from guldberg.design.pattern import pattern
+from guldberg.design.result import Picture
 from guldberg.learn import fit
 from guldberg.text import parse
 
@@ -65,3 +70,57 @@ def test_reactions_that_go_neither_way_are_dropped_and_no_others(text):
 
 def test_nothing_is_removed_by_removing_nothing():
     np.testing.assert_array_equal(constants(prune.without(design(), ())), constants(design().system))
+
+
+# -- tuned -------------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def learned():
+    """A small picture, learned for 8 s only."""
+    y, x = np.mgrid[0:12, 0:12]
+    picture = Picture(1, 0.5 + 0.4 * np.sin(2 * np.pi * x / 12) * np.cos(2 * np.pi * y / 12), "waves")
+    with jax.numpy_dtype_promotion("standard"):  # Adam of optax raises a float to the power of an integer
+        return fit.run(Design(pattern(picture, species=3, horizons=(8,), updates=(400,), rates=(2e-2,))), 0)
+
+
+def likeness(design):
+    trial = trials.run(design, prune.Without((), 8.0), 0, 0, 10)
+    return float(trial.at("correlation", 8.0)[0]), float(trial.at("rmsd", 8.0)[0])
+
+
+@pytest.mark.slow
+def test_what_is_left_is_tuned_to_make_up_for_what_is_gone():
+    gone = (0,)  # X0 + 2 X1 -> 3 X1, which makes the picture
+    broken = dataclasses.replace(learned(), system=prune.without(learned(), gone))
+    with jax.numpy_dtype_promotion("standard"):
+        mended = tune.tuned(learned(), gone)
+    assert likeness(mended)[1] < 0.97 * likeness(broken)[1]
+    before, after = (np.asarray(constants(d.system)) for d in (broken, mended))
+    assert after[0] == 0 and (after >= 0).all() and not np.allclose(after[1:], before[1:])
+    np.testing.assert_array_equal(mended.c0, mended.start(jnp.zeros(0)))
+
+
+@pytest.mark.slow
+def test_only_pictures_are_tuned():
+    assert tune.tunable(learned()) and not tune.tunable(design())  # made by hand: nothing to go on with
+
+
+@pytest.mark.slow
+def test_more_goes_when_the_rest_is_tuned_and_a_stop_changes_nothing(monkeypatch):
+    job = prune.Pruning(learned(), 10)
+    with jax.numpy_dtype_promotion("standard"):
+        found = fit.run(job, 0)
+        state = job.init(0)
+        while not job.done(state):
+            state, _ = prune.Pruning(learned(), 10).step(
+                codec.decode(codec.encode(state, job.state_types), job.state_types)
+            )
+    again = job.result(state)
+    np.testing.assert_array_equal(again.designed.c0, found.designed.c0)
+    np.testing.assert_array_equal(constants(again.designed.system), constants(found.designed.system))
+    assert any(tried.tuned and tried.spared for tried in found.tried)
+    monkeypatch.setattr(prune, "tunable", lambda designed: False)
+    untuned = fit.run(job, 0).designed
+    assert len(found.designed.network.equations()) < len(untuned.network.equations())
+    assert likeness(found.designed)[0] > likeness(learned())[0] - 0.05

@@ -13,7 +13,7 @@ from guldberg.app.runs import Kind
 from guldberg.app.spec import Spec
 from guldberg.design.prune import Pruning
 from guldberg.design.result import Designed
-from guldberg.design.verify import Verification, brief, standard
+from guldberg.design.verify import Verification, brief, longest, standard
 from guldberg.learn import fit
 from guldberg.learn.fit import Metrics
 
@@ -32,9 +32,9 @@ def _verify(folder: Path, on_metrics: Callable[[Metrics], None], on_note: Callab
     def go(name: str, job: fit.Job[Any, Any]) -> Any:
         return runs.further(folder, name, job, asked.seed, command="verify", on_metrics=on_metrics, on_note=on_note)
 
-    go(shown.VERIFICATION, Verification(found, standard(found)))
+    verdict = go(shown.VERIFICATION, Verification(found, standard(found)))
     on_note("pruning: which of the reactions matter?")
-    pruned = go(shown.PRUNING, Pruning(found)).designed
+    pruned = go(shown.PRUNING, Pruning(found, longest(found, verdict.trials))).designed
     on_note(f"verifying what is left: {words.size(pruned)}")
     go(shown.SHORTER, Verification(pruned, brief(pruned)))
     seen = shown.beside(folder, found, asked.seed)

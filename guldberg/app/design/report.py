@@ -93,8 +93,9 @@ def _shorter(pruned: Shorter | None, names: list[str]) -> dict[str, Any] | None:
         "equations": words.equations(pruned.designed.network),
         "sentence": words.verdict(pruned.verdict),
         "figures": [f"{name.replace('_', ' ')} {words.number(float(trial.at(name, T).mean()))}" for name in names],
-        "spared": [(tried.reaction, words.number(tried.figure)) for tried in spared],
-        "needed": [(tried.reaction, words.number(tried.figure)) for tried in _last(pruned)],
+        "tuned": sum(tried.tuned for tried in spared),
+        "spared": [(tried.reaction, words.number(tried.figure), tried.tuned) for tried in spared],
+        "needed": [(tried.reaction, words.number(tried.figure), tried.tuned) for tried in _last(pruned)],
     }
 
 
