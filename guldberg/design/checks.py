@@ -88,7 +88,8 @@ class Same(AbstractCheck):
         trial, reference, found = trials[self.control], trials["as designed"], []
         for name, kept in wanted(designed).kept.items():
             seen = trial.times <= self.until
-            a, b = (x.figures[name].mean(axis=0)[: len(trial.times)][seen] for x in (trial, reference))
+            same = [x.figures[name][: len(trial.fastest), : len(trial.times)] for x in (trial, reference)]
+            a, b = (x.mean(axis=0)[seen] for x in same)
             change = math.inf if trial.void.any() else max(map(kept.moved, a.tolist(), b.tolist()))
             limit = kept.steps if self.steps else kept.place
             meaning = f"largest {'relative ' if kept.relative else ''}change of the {name} at any time"

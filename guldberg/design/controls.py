@@ -62,14 +62,20 @@ class AbstractControl(eqx.Module):
 
 
 def as_designed(designed: Designed, key: Key[Array, ""]) -> Subject:
-    """The design in the steps of its evaluation, a tenth of those of the optimisation or less."""
+    """The design in the steps of its evaluation, a tenth of those of the optimisation or less. A flow that is drawn
+    anew in each of those is followed between them, by the process of the same mean, deviation and intensity that has a
+    limit as dt -> 0; five steps to each, since to draw is dear."""
     z, c0 = designed.z, jnp.asarray(designed.c0)
     if designed.recipe.used:
         z = np.asarray(designed.recipe.z(key))
         c0 = eqx.filter_jit(designed.start)(jnp.asarray(z))
-    parts = max(10, math.ceil(designed.dt / designed.evaluation_dt - 1e-9))  # so that all steps meet at the same times
-    dt, stepper = designed.dt / parts, designed.evaluation_stepper
-    return Subject(designed.system, c0, z, dt, stepper, jax.random.fold_in(key, 2))
+    system, noisy = designed.system, isinstance(designed.system.drive, AbstractNoisyDrive)
+    if isinstance(system.drive, NoisyFlow):
+        flow = OrnsteinUhlenbeckFlow(system.drive, designed.dt / 2)
+        system = eqx.tree_at(lambda s: s.drive, system, flow)
+    # whole numbers, so that all steps meet at the same times
+    parts = max(5 if noisy else 10, math.ceil(designed.dt / designed.evaluation_dt - 1e-9))
+    return Subject(system, c0, z, designed.dt / parts, designed.evaluation_stepper, jax.random.fold_in(key, 2))
 
 
 class AsDesigned(AbstractControl):
@@ -91,8 +97,8 @@ class StepsOfOptimisation(AbstractControl):
         return "steps of the optimisation"
 
     def __call__(self, designed: Designed, key: Key[Array, ""]) -> Subject:
-        subject = as_designed(designed, key)
-        return dataclasses.replace(subject, dt=designed.dt, stepper=designed.stepper, until=designed.horizon)
+        subject = dataclasses.replace(as_designed(designed, key), system=designed.system, until=designed.horizon)
+        return dataclasses.replace(subject, dt=designed.dt, stepper=designed.stepper)
 
 
 class FinerSteps(AbstractControl):
@@ -127,11 +133,9 @@ class LongSteps(AbstractControl):
 
 
 def longer(designed: Designed) -> list[int]:
-    """By which factors steps can be longer and still meet those of the optimisation; none where a drive is drawn anew
-    in each of them."""
+    """By which factors steps can be longer and still meet those of the optimisation."""
     parts = round(designed.dt / as_designed(designed, jax.random.key(0)).dt)
-    noisy = isinstance(designed.system.drive, AbstractNoisyDrive)
-    return [] if noisy else [n for n in range(parts, 1, -1) if parts % n == 0]
+    return [n for n in range(parts, 1, -1) if parts % n == 0]
 
 
 class FinerGrid(AbstractControl):
@@ -414,9 +418,7 @@ def closed(grid: Grid) -> bool:
 
 def _linear(designed: Designed, subject: Subject) -> Subject:
     """Without reactions: in half the steps of the optimisation, or shorter ones where diffusion is fast, the rule of
-    the evaluation is exact to the thousandth. A flow that fluctuates is as it is in the steps it is drawn in."""
-    if isinstance(subject.system.drive, AbstractNoisyDrive):
-        return subject
+    the evaluation is exact to the thousandth."""
     stable = 0.4 * float(subject.system.grid.longest_step(subject.system.diffusivity))
     return dataclasses.replace(subject, dt=designed.dt / max(2, math.ceil(designed.dt / stable)))
 

@@ -30,8 +30,11 @@ from guldberg.design.checks import (
 from guldberg.design.controls import AbstractControl, AsDesigned, FinerGrid, FinerSteps, LongSteps
 from guldberg.design.result import Designed
 from guldberg.design.trials import Trial, joined, run, times, wanted
+from guldberg.drive import AbstractNoisyDrive
 from guldberg.learn.fit import Metrics
 
+MANY, FEW = 16, 4  # draws of a design that starts from random bits, and of what is dear or needs no more
+SOON = 100.0  # seconds that a flow which has to be drawn is followed in the finest steps
 ABLATIONS = ("initial parameters", "random parameters", "random start", "random start by species")
 
 
@@ -58,30 +61,34 @@ class Verdict:
 
 def look(designed: Designed) -> tuple[AbstractControl, ...]:
     """The design and the nulls: what every result shows, also one that is not verified."""
-    draws = 16 if designed.recipe.used else 1
-    nulls = controls.OnlyDiffusion(draws=draws), controls.NoReactions(draws=draws)
-    return AsDesigned(draws=draws), *nulls
+    return _first(FEW if designed.recipe.used else 1)
+
+
+def _first(draws: int) -> tuple[AbstractControl, ...]:
+    return AsDesigned(draws=draws), controls.OnlyDiffusion(draws=draws), controls.NoReactions(draws=draws)
 
 
 def standard(designed: Designed) -> tuple[AbstractControl, ...]:
     """All that `guldberg verify` runs."""
-    draws, until = (16 if designed.recipe.used else 1), judged_until(designed)
+    many, few = (MANY, FEW) if designed.recipe.used else (1, 1)
+    until = judged_until(designed)
+    soon = min(until, SOON) if isinstance(designed.system.drive, AbstractNoisyDrive) else until
     noise = [
         controls.NoisyStart(0.05, until),
         controls.NoisyStart(0.1, until),
         controls.NoisyConstants(0.01, until),
     ]
     noise += [controls.NoisyDrive(0.5, until)] if controls.steady(designed.system.drive) else []
-    free = [controls.FreeSpace(until, draws=draws)] if wanted(designed).spreads else []
+    free = [controls.FreeSpace(until, draws=few)] if wanted(designed).spreads else []
     return (
-        *look(designed),
-        controls.StepsOfOptimisation(draws=draws),
+        *_first(many),
+        controls.StepsOfOptimisation(draws=many),
         *long_steps(designed),
-        FinerSteps(10, until, draws=draws),
-        FinerGrid(until, draws=draws),
+        FinerSteps(10, soon, draws=few),
+        FinerGrid(until, draws=few),
         *free,
         *noise,
-        controls.InitialParameters(until, draws=draws),
+        controls.InitialParameters(until, draws=few),
         controls.RandomStart(until),
         controls.RandomStart(until, per_species=True),
         controls.RandomParameters(until),
@@ -150,9 +157,11 @@ class Verification:
         index, draw = self._next(state)
         control = self.controls[index]
         trial = run(self.designed, control, state.seed, draw, self._longer(control, state.trials))
-        trials = (*state.trials, trial) if draw == 0 else (*state.trials[:-1], joined(state.trials[-1], trial))
+        if draw:
+            trial = joined(state.trials[index], trial)
+        trials = (*state.trials[:index], trial, *state.trials[index + 1 :])
         name = next(iter(wanted(self.designed).kept))
-        progress, figure = self._progress(trials), float(trial.figures[name][0, -1])
+        progress, figure = self._progress(trials), float(trial.figures[name][-1, -1])
         return State(state.seed, trials), {"stage": trial.control, "progress": progress, name: figure}
 
     def done(self, state: State) -> bool:
@@ -186,7 +195,7 @@ class Verification:
 
     def _next(self, state: State) -> tuple[int, int]:
         """Which control is to be run next, and which draw of it."""
-        if not state.trials:
-            return 0, 0
-        index, drawn = len(state.trials) - 1, len(state.trials[-1].fastest)
-        return (index, drawn) if drawn < self.controls[index].draws else (index + 1, 0)
+        drawn = [len(trial.fastest) for trial in state.trials]
+        lacking = (i for i, n in enumerate(drawn) if n < self.controls[i].draws)
+        index = next(lacking, len(drawn))
+        return index, (drawn[index] if index < len(drawn) else 0)
