@@ -19,7 +19,7 @@ import click
 
 from guldberg.errors import InputError
 
-NOT_YET = ("convert", "view")
+NOT_YET = ("convert",)
 METHODS = ("ode", "ssa")
 
 
@@ -332,8 +332,9 @@ def verify(run: Path, as_json: bool) -> None:
 
 @cli.command()
 @run_folder
+@click.option("--live", is_flag=True, help="With the network at its end, running (see `guldberg view`).")
 @quiet
-def report(run: Path) -> None:
+def report(run: Path, live: bool) -> None:
     """(Re)write the report of a run, also of an unfinished one as far as it got.
 
     \b
@@ -344,8 +345,56 @@ def report(run: Path) -> None:
     result, spec, seconds = runs.reached(run, jobs.KINDS)
     kind = jobs.KINDS[spec.job]
     page = kind.page(kind.beside(run, result, spec), spec, seconds)
+    if live:
+        from guldberg.app.live import page as pages
+        from guldberg.app.live import views
+
+        page = pages.inside(page, views.of_run(run)[0])
     checkpoints.write_whole(run / "report.html", page.encode())
     click.echo(run / "report.html")
+
+
+@cli.command()
+@click.argument("source", metavar="RUN|NETWORK", type=click.Path(path_type=Path))
+@click.option("--to", "end", type=click.FloatRange(0, min_open=True), metavar="T", help="NETWORK: last time; 100.")
+@click.option("--initial", multiple=True, metavar='"A=1,B=0"', help="NETWORK: an initial state. Repeatable.")
+@temperature
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.html", help="Default: RUN/live.html, live.html.")
+@click.option("--browser/--no-browser", default=None, help="Open it; default: yes on a terminal.")
+@quiet
+def view(
+    source: Path,
+    end: float | None,
+    initial: tuple[str, ...],
+    temperature: float | None,
+    out: Path | None,
+    browser: bool | None,
+) -> None:
+    """A page in which the network runs: play, click, turn its constants. One file that needs nothing else.
+
+    A design goes on from the state that it starts from; a mechanism is followed beside the data. The page of a design
+    computes on the graphics of the machine (WebGL2).
+
+    \b
+    Example: guldberg view design-run
+    """
+    import webbrowser
+
+    from guldberg.app import checkpoints, exchange, options
+    from guldberg.app.live import page, views
+
+    out = out or (source if source.is_dir() else Path()) / "live.html"
+    exchange.check_out(out, (".html",))
+    if source.is_dir():
+        facts, title = views.of_run(source)
+    else:
+        model = options.network(str(source), sys.stdin.buffer)
+        states, kelvin = options.states(model, initial, None), options.kelvin(temperature, model)
+        facts, title = views.of_network(model, states, end or 100.0, kelvin), f"{source.name}, live"
+    checkpoints.write_whole(out, page.page(facts, title).encode())
+    click.echo(out)
+    if sys.stdout.isatty() if browser is None else browser:
+        webbrowser.open(out.resolve().as_uri())
 
 
 @cli.command()
