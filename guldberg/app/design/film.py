@@ -33,6 +33,16 @@ class Film:
     shown: int  # how many of them lie between 0 and T, at equal distances
 
 
+class Projection(NamedTuple):
+    """Red, green and blue as weighted sums of concentrations, the ends of their scales (all but the outermost
+    thousandth of the values), and the share of the variance that each principal component explains."""
+
+    weights: Float[np.ndarray, "3 species"]
+    low: Float[np.ndarray, "3"]
+    high: Float[np.ndarray, "3"]
+    explained: tuple[float, ...]
+
+
 class Principal(NamedTuple):
     """Frames in the colours of their principal components, and the share of the variance that red, green and blue
     explain."""
@@ -93,19 +103,26 @@ def flat(states: Frames) -> Float[np.ndarray, "times species rows columns"]:
     return np.repeat(states[:, :, None], max(1, states.shape[2] // 8), axis=2) if axes == 1 else states
 
 
-def principal(states: Frames) -> Principal:
-    """Concentrations at each cell, projected on the three directions in which they vary most over cells and times;
-    the first is green, since the eye sees differences in it best, then red and blue. All in one scale of time."""
-    pictures = np.moveaxis(flat(states), 1, -1).astype(float)
-    values = pictures.reshape(-1, pictures.shape[-1])
+def projection(states: Frames) -> Projection:
+    """The three directions in which concentrations vary most over cells and times; the first is green, since the eye
+    sees differences in it best, then red and blue."""
+    values = np.moveaxis(states, 1, -1).reshape(-1, states.shape[1]).astype(float)
     centred = values - values.mean(axis=0)
     _, sizes, axes = np.linalg.svd(centred.T @ centred)
     axes = axes[:3] * np.where(axes[:3].sum(axis=1) < 0, -1.0, 1.0)[:, None]  # up is more, where that can be said
+    weights = np.zeros((3, len(sizes)))
+    weights[[1, 0, 2][: len(axes)]] = axes
+    low, high = np.quantile(values @ weights.T, [0.001, 0.999], axis=0)
     shares = tuple((sizes[:3] / max(sizes.sum(), 1e-300)).tolist())
-    along = np.zeros((len(values), 3))
-    for place, axis in zip((1, 0, 2), axes, strict=False):
-        along[:, place] = _scaled(centred @ axis)
-    return Principal((255 * along).astype(np.uint8).reshape(*pictures.shape[:-1], 3), shares)
+    return Projection(weights, low, np.maximum(high, low + 1e-12), shares)
+
+
+def principal(states: Frames) -> Principal:
+    """Frames in the colours of their principal components, all in one scale of time."""
+    pictures = flat(states)
+    weights, low, high, shares = projection(pictures)
+    along = np.clip((np.moveaxis(pictures, 1, -1).astype(float) @ weights.T - low) / (high - low), 0, 1)
+    return Principal((255 * along).astype(np.uint8), shares)
 
 
 def single(states: Frames, species: int) -> tuple[Float[np.ndarray, "times rows columns"], float, float]:
@@ -135,9 +152,3 @@ def chosen(shown: Film, count: int) -> list[int]:
     early = np.linspace(0, shown.shown - 1, count - 2).round().astype(int)
     late = [int(np.argmin(np.abs(shown.times - t))) for t in (trials.LONG, shown.times[-1])]
     return sorted({*early.tolist(), *late})
-
-
-def _scaled(x: Float[np.ndarray, "values"]) -> Float[np.ndarray, "values"]:
-    """To 0..1 between the outermost thousandths."""
-    low, high = np.quantile(x, [0.001, 0.999])
-    return np.clip((x - low) / max(high - low, 1e-12), 0, 1)

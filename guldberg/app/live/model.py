@@ -13,6 +13,7 @@ import matplotlib
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
+from guldberg.app.design import film as films
 from guldberg.app.style import COLOURS
 from guldberg.drive import AbstractDrive, FlowReactor, NoisyFlow, OrnsteinUhlenbeckFlow, rectified
 from guldberg.errors import InputError
@@ -50,9 +51,7 @@ def mixed(
     return facts | {"colours": list(COLOURS)} | _network(network, temperature)
 
 
-def field(
-    system: ReactionDiffusion, c0: Float[np.ndarray, "species *grid"], frames: Float[np.ndarray, "times species *grid"]
-) -> Facts:
+def field(system: ReactionDiffusion, c0: Float[np.ndarray, "species *grid"], frames: films.Frames) -> Facts:
     """A system in one or two dimensions from c0 on; colours are chosen by what varies in `frames`.
 
     InputError for what the page cannot show: three dimensions, more than 16 species, a flow that differs from place to
@@ -123,21 +122,14 @@ def _steady(drive: AbstractDrive) -> AbstractDrive:
     return drive
 
 
-def _colours(frames: Float[np.ndarray, "times species *grid"]) -> Facts:
+def _colours(frames: films.Frames) -> Facts:
     """Red, green and blue as weights of the species, and the range of each species."""
-    values = np.moveaxis(np.asarray(frames, float), 1, -1).reshape(-1, frames.shape[1])
-    mean = values.mean(axis=0)
-    axes = np.linalg.svd(np.cov(values.T, bias=True).reshape(len(mean), -1))[2][:3]
-    axes = axes * np.where(axes.sum(axis=1) < 0, -1.0, 1.0)[:, None]  # up is more, where that can be said
-    weights = np.zeros((3, len(mean)))
-    weights[[1, 0, 2][: len(axes)]] = axes  # the eye sees differences in green best
-    ends = np.quantile((values - mean) @ weights.T, [0.001, 0.999], axis=0)
-    low, high = np.quantile(values, [0.001, 0.999], axis=0)
+    projection = films.projection(frames)
+    low, high = np.quantile(np.moveaxis(frames, 1, 0).reshape(frames.shape[1], -1), [0.001, 0.999], axis=1)
     ramp = matplotlib.colormaps["viridis"](np.linspace(0, 1, 256), bytes=True)
     return {
-        "mean": mean.tolist(),
-        "weights": weights.tolist(),
-        "ends": np.stack([ends[0], np.maximum(ends[1], ends[0] + 1e-9)]).tolist(),
+        "weights": projection.weights.tolist(),
+        "ends": [projection.low.tolist(), projection.high.tolist()],
         "low": low.tolist(),
         "high": np.maximum(high, low + 1e-6).tolist(),
         "ramp": base64.b64encode(ramp.tobytes()).decode(),

@@ -128,7 +128,7 @@ class Field {
   }
 
   draw() {
-    const { gl, canvas } = this, { weights, mean, ends, low, high } = facts.colours, program = this.show.use();
+    const { gl, canvas } = this, { weights, ends, low, high } = facts.colours, program = this.show.use();
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.viewport(0, 0, canvas.width, canvas.height);
     program.textures("u", this.now, 0);
@@ -136,9 +136,8 @@ class Field {
     gl.bindTexture(gl.TEXTURE_2D, this.ramp);
     gl.uniform1i(program.at("ramp"), parts);
     ["red", "green", "blue"].forEach((name, i) => program.numbers(name, wide(weights[i])));
-    const middle = weights.map(row => row.reduce((sum, w, s) => sum + w * mean[s], 0));
-    gl.uniform3f(program.at("low"), ...ends[0].map((x, i) => x + middle[i]));
-    gl.uniform3f(program.at("high"), ...ends[1].map((x, i) => x + middle[i]));
+    gl.uniform3f(program.at("low"), ...ends[0]);
+    gl.uniform3f(program.at("high"), ...ends[1]);
     gl.uniform1i(program.at("single"), this.view < 0 ? 0 : 1);
     const shown = Math.max(this.view, 0);
     program.numbers("one", wide(facts.species.map((_, s) => s === shown ? 1 : 0)));
