@@ -13,9 +13,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from guldberg.design import chunk
+from guldberg.design.digest import digest
 from guldberg.design.model import Model
 from guldberg.design.recipe import Recipe, Stage
 from guldberg.design.result import Designed, History
+from guldberg.errors import InputError
 from guldberg.learn import descent, parameters
 from guldberg.learn.fit import Metrics, run
 
@@ -32,6 +34,7 @@ class State:
     updates: int = 0  # in all stages
     history: tuple[tuple[float, ...], ...] = ()  # stage, updates, then each term of that stage's loss
     warnings: tuple[str, ...] = ()
+    recipe: str = ""  # its digest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Design:
 
     def init(self, seed: int = 0) -> State:
         """The first stage, before its first update."""
-        return State(seed, 0, _leaves(descent.begin(self.recipe.stages[0].descent, self.skeleton(seed, 0))))
+        carry = descent.begin(self.recipe.stages[0].descent, self.skeleton(seed, 0))
+        return State(seed, 0, _leaves(carry), recipe=digest(self.recipe))
 
     def step(self, state: State) -> tuple[State, Metrics]:
         """A chunk of updates; at the end of a stage also the passage to the next. ArithmeticError where the very first
@@ -104,6 +108,12 @@ class Design:
     # the optimisation
 
     def _carry(self, state: State) -> descent.Carry:
+        """InputError where the State is of another recipe: it would be gone on with, and end as neither of the two."""
+        if state.recipe != digest(self.recipe):
+            raise InputError(
+                "this run was begun under another version of its recipe, with other stages, losses or rates: go on "
+                "with the guldberg that spec.toml names, or begin anew with the command there"
+            )
         index = min(state.stage, len(self.recipe.stages) - 1)
         like = descent.begin(self.recipe.stages[index].descent, self.skeleton(state.seed, index))
         return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(leaf) for leaf in state.carry])

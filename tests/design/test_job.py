@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from guldberg.app import codec
+from guldberg.design.digest import digest
 from guldberg.design.disturb import Rough
 from guldberg.design.job import Design, State
 from guldberg.design.pattern import pattern
 from guldberg.design.result import Picture
+from guldberg.errors import InputError
 from guldberg.learn.fit import run
 
 
@@ -93,6 +95,34 @@ def test_parameters_stay_within_the_bounds_of_the_paper(states):
     D, flow = np.asarray(system.diffusivity), float(system.drive.rate)
     assert (D >= 0.05 - 1e-7).all() and (D <= 0.2 + 1e-7).all() and 0.01 - 1e-8 <= flow <= 1
     assert (system.network.forward.k >= 0).all() and (system.network.reverse.k >= 0).all()
+
+
+def test_a_state_of_another_recipe_is_refused_in_one_line(job, states):
+    state = codec.decode(states[0][1], job.state_types)
+    for other in (recipe(updates=901), recipe(descent=dataclasses.replace(job.recipe.stages[0].descent, beta1=0.9))):
+        for go in (Design(other).step, Design(other).result):
+            with pytest.raises(InputError, match="begun under another version of its recipe") as error:
+                go(state)
+            assert "\n" not in str(error.value)
+
+
+def test_a_digest_sees_every_number_and_is_the_same_for_the_same_recipe():
+    def brighter():
+        shown = picture()
+        return pattern(dataclasses.replace(shown, concentration=shown.concentration * 1.01), species=3)
+
+    stage = recipe().stages[0]
+    changed = [
+        recipe(loss=stage.loss * 2),
+        recipe(disturb=Rough(state=0.1)),
+        recipe(disturb=Rough(state=0.2)),
+        recipe(dt=0.5),
+        dataclasses.replace(recipe(), evaluation_dt=0.05),
+        pattern(picture(), species=3),
+        brighter(),
+    ]
+    assert len({digest(one) for one in [recipe(), *changed]}) == len(changed) + 1
+    assert digest(recipe()) == digest(recipe())
 
 
 def test_no_result_before_the_first_update_and_then_as_far_as_it_got(job, states):
