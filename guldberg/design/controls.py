@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Key
 from guldberg.design.result import Designed
 from guldberg.drive import AbstractDrive, AbstractNoisyDrive, FlowReactor, NoisyFlow, OrnsteinUhlenbeckFlow
 from guldberg.rates import Plain
-from guldberg.space.boundary import Periodic
+from guldberg.space.boundary import NoFlux, Periodic
 from guldberg.space.grid import Grid
 from guldberg.stepper import AbstractStepper
 from guldberg.system import ReactionDiffusion
@@ -412,8 +412,8 @@ def steady(drive: AbstractDrive | None) -> bool:
 
 
 def closed(grid: Grid) -> bool:
-    """Whether nothing passes the faces of a torus, the one case in which totals follow from the drive alone."""
-    return all(isinstance(lower, Periodic) for lower, _ in grid.boundaries)
+    """Whether nothing passes its faces, so that totals follow from the drive alone: a torus, or a place with walls."""
+    return all(isinstance(face, Periodic | NoFlux) for faces in grid.boundaries for face in faces)
 
 
 def _linear(designed: Designed, subject: Subject) -> Subject:

@@ -18,7 +18,7 @@ from guldberg.learn.descent import Descent, Rates
 from guldberg.learn.losses import Steps, Sum, Target, When, rmsd
 from guldberg.space.boundary import NoFlux
 from guldberg.space.grid import Grid
-from guldberg.space.stencil import NinePoint
+from guldberg.space.stencil import NinePoint, Star
 
 
 def pattern(
@@ -32,9 +32,10 @@ def pattern(
 ) -> Recipe:
     """A picture that lasts: the initial state learned directly, and T in stages, since what is learned within 32 s
     holds 32 s. Each stage starts anew with a warm-up, and its steps shrink along a cosine: `rates` are those of the
-    initial state, a tenth of them those of the constants. In a dish with walls: on a torus the edges of a picture
-    would meet. ValueError where horizons, updates and rates do not go together."""
-    grid = Grid(picture.concentration.shape, 1.0, [NoFlux()] * 2, stencil=NinePoint())
+    initial state, a tenth of them those of the constants. In a dish with walls, of one to three dimensions: on a torus
+    the edges of a picture would meet. ValueError where horizons, updates and rates do not go together."""
+    shape = picture.concentration.shape
+    grid = Grid(shape, 1.0, [NoFlux()] * len(shape), stencil=NinePoint() if len(shape) == 2 else Star())
 
     def build(key: Key[Array, ""]) -> Model:
         of_network, of_system, of_start = jax.random.split(key, 3)
