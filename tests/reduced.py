@@ -34,6 +34,8 @@ def chain(steps: int = 30, warnings: tuple[str, ...] = ()) -> ChainReduced:
         planes,
         (("1", 0.12), ("10", 0.034)),
         Beyond(rng.uniform(1, 2, (4, 3)), rng.uniform(1, 9, (4, 4)), np.array([True, False, True, True])),
+        {"hidden units": (2 * errors["static_floor"], 4 * errors["learned"])},
+        {"nothing moves": 90 * errors["learned"], "CD-1": 50 * errors["learned"]},
         {"simulate": 0.5, "static": 2.0, "refine": 7.5, "judge": 1.0},
         2e-4,
         1e-3,

@@ -123,7 +123,7 @@ def _applied(
     zero = jnp.zeros((), vector.dtype)
     bits = np.array([bool(steps >> i & 1) for i in range(steps.bit_length())], bool)
     # a loop and not ten copies of its body: derivatives of it are compiled in half the time
-    (vector, _, log_vector, _), _ = jax.lax.scan(square, (vector, matrix, zero, zero), bits)
+    (vector, _, log_vector, _), _ = jax.lax.scan(square, (vector, matrix, zero, zero), jnp.asarray(bits))
     return vector, log_vector
 
 

@@ -170,8 +170,9 @@ A, X = Unit("A"), Unit("X", layer="hidden")
 PAIRS = Energy({"b": A[0], "J": A[0] * A[1]})
 TRIPLETS = Energy({"b": A[0], "J": A[0] * A[1], "K": A[0] * A[1] * A[2]})  # eq. (37)
 HIDDEN_PAIRS = Energy({"b": A[0], "W": A[0] * X[0] + A[1] * X[0], "b'": X[0]})  # eq. (39)
-# Units over three sites with two weights: what (39) cannot do, anti-correlation and triplets, they can.
-HIDDEN_TRIPLETS = Energy({"b": A[0], "W": A[0] * X[0] + A[2] * X[0], "V": A[1] * X[0], "b'": X[0]})
+QUADRUPLETS = TRIPLETS.also({"L": A[0] * A[1] * A[2] * A[3]})
+_THREE = A[0] * X[0] + A[1] * X[0] + A[2] * X[0]
+HIDDEN_QUADRUPLETS = TRIPLETS.also({"V": _THREE, "W": A[3] * X[0], "b'": X[0]})  # units over four sites, two weights
 
 
 def coarse_graining(pairs: Mapping[str, str], *, full: bool = False) -> Energy:

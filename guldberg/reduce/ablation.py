@@ -12,6 +12,9 @@ from guldberg.closure.algorithm import AbstractAsleep, Begin, Exact, Gibbs, Onli
 from guldberg.closure.chain import Chain
 from guldberg.closure.rhs import AbstractLinearFamily
 
+PAPER = Online()
+LAST = PAPER.updates // PAPER.every + PAPER.width + 1  # the last step that the window reaches
+
 
 class Recipe(NamedTuple):
     """One way to run Algorithm 1 from F = 0."""
@@ -24,15 +27,14 @@ class Recipe(NamedTuple):
 def recipes(ensemble: Chain) -> tuple[Recipe, ...]:
     """Section IV A, from the authors' published code to exact gradients."""
     one, ten = Gibbs(ensemble.energy, 1), Gibbs(ensemble.energy, 10)
-    paper = Online()
     return (
-        Recipe("CD-1, SGD, the adjoint of the published code", one, paper._replace(transposed=False)),
-        Recipe("CD-1, SGD", one, paper),
-        Recipe("chains from random lattices, SGD", one, paper._replace(begin=Begin.RANDOM)),
-        Recipe("CD-10, SGD", ten, paper),
-        Recipe("persistent chains, SGD", one, paper._replace(begin=Begin.KEPT)),
-        Recipe("exact moments, SGD", Exact(ensemble), paper),
-        Recipe("exact moments, Adam", Exact(ensemble), paper._replace(adam=True, rate=1e-3)),
+        Recipe("CD-1, SGD, the adjoint of the published code", one, PAPER._replace(transposed=False)),
+        Recipe("CD-1, SGD", one, PAPER),
+        Recipe("chains from random lattices, SGD", one, PAPER._replace(begin=Begin.RANDOM)),
+        Recipe("CD-10, SGD", ten, PAPER),
+        Recipe("persistent chains, SGD", one, PAPER._replace(begin=Begin.KEPT)),
+        Recipe("exact moments, SGD", Exact(ensemble), PAPER),
+        Recipe("exact moments, Adam", Exact(ensemble), PAPER._replace(adam=True, rate=1e-3)),
     )
 
 

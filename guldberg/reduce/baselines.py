@@ -33,6 +33,9 @@ NUDGE = 1e-4  # by which they are moved to see what follows: no derivative to co
 FITTED_AT = 24  # times of a trajectory, as in the learning evenly in the logarithm of time
 
 
+Rules = Sequence[Process]
+
+
 class Held(NamedTuple):
     """Starts that predictions are judged on, and what simulations gave there."""
 

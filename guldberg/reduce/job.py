@@ -1,7 +1,8 @@
 """Job 3 on a chain of one species: from simulated lattices to a learned ODE of (b, J, K), eqs. (37), (38).
 
 simulate -> static fits -> what the rules alone say -> penalty by cross-validation -> least squares -> refinement
-through the whole rollout -> every closure on held-out simulations -> starts outside the trained region.
+through the whole rollout -> every closure on held-out simulations -> starts outside the trained region -> where asked
+for, hidden layers and the paper's own recipe on the same data.
 """
 
 from __future__ import annotations
@@ -16,23 +17,23 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int8
 from scipy.spatial import KDTree
 
 from guldberg.closure.chain import Chain
 from guldberg.closure.events import Process, processes
-from guldberg.closure.fem import CubicElements
 from guldberg.closure.graphical import PAIRS, TRIPLETS
 from guldberg.closure.regression import Solved
-from guldberg.closure.rhs import AbstractRightHandSide
+from guldberg.closure.rhs import AbstractLinearFamily, AbstractRightHandSide
 from guldberg.learn.fit import Metrics
-from guldberg.reduce import baselines, learn, stages
+from guldberg.reduce import ablation, baselines, learn, stages
 from guldberg.reduce.baselines import Held
+from guldberg.reduce.hidden import LAYERS, learned
 from guldberg.reduce.learn import Lesson, ReducedModel
 from guldberg.reduce.plan import ChainPlan
 from guldberg.reduce.result import Beyond, ChainReduced, Errors, Slice
 
-STAGES = ("simulate", "static", "prior", "choose", "refine", "judge", "outside")
+STAGES = ("simulate", "static", "prior", "choose", "refine", "judge", "outside", "layers", "recipes")
 WORDS = {
     "simulate": "simulating lattices",
     "static": "static fits",
@@ -41,9 +42,14 @@ WORDS = {
     "refine": "refinement through the rollout",
     "judge": "every closure on held-out simulations",
     "outside": "starts outside the trained region",
+    "layers": "hidden layers",
+    "recipes": "the paper's recipe, one change at a time",
     "done": "done",
 }
-WORK = {"simulate": 1, "static": 8, "prior": 8, "choose": 8, "refine": 3, "judge": 12, "outside": 3}  # of a unit, about
+WORK = {  # of a unit, about
+    "simulate": 1, "static": 8, "prior": 8, "choose": 4, "refine": 4, "judge": 6, "outside": 3, "layers": 20,
+    "recipes": 60,
+}  # fmt: skip
 K = len(TRIPLETS.names)
 TRIED = 2  # folds that a penalty is tried on: more cost more than they tell
 BASELINES = 7
@@ -52,6 +58,7 @@ BATCH = 10  # held-out starts simulated in a step
 ITERATIONS, ROUNDS = 10, 3  # of the refinement: in a step, and steps
 WIDER = 1.6  # the cube of the starts outside, in widths of the trained one
 RESOLUTION = 48  # of a plane through the right-hand sides
+NOTHING = "nothing moves, F = 0"
 BEYOND = 0.05  # of the width of the starts learned from: room for the gap that few points leave at the sides
 NEAR = 0.5  # of a static fit: what counts as the trained region there
 
@@ -63,6 +70,12 @@ class Simulator(Protocol):
     """Mean counts of 1, 2, 3, 4 particles in a row on chains drawn from (b, J, K); handed in."""
 
     def __call__(self, starts: Float[np.ndarray, "starts 3"], *, lattices: int, steps: int, seed: int) -> Moments: ...
+
+    def states(
+        self, starts: Float[np.ndarray, "starts 3"], *, lattices: int, steps: int, seed: int
+    ) -> Int8[np.ndarray, "starts times lattices sites"]:
+        """The chains themselves."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +100,8 @@ class ChainState:
     left: Bool[np.ndarray, "held times"] | None = None  # where it was outside
     per_start: float = np.nan  # seconds
     beyond: Beyond | None = None
+    layers: dict[str, tuple[Moments, Moments]] = dataclasses.field(default_factory=dict)  # static floor, learned
+    recipes: dict[str, Moments] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,11 +135,12 @@ class ChainReduction:
         """The closure and its errors; ValueError before it was judged."""
         if state.thetas is None or state.held is None or state.fits is None or state.training is None:
             raise ValueError("no closure has been judged yet")
+        wrong, errors = partial(self._error, state), self._errors(state)
         return ChainReduced(
             self.plan,
             TRIPLETS.names,
-            {who: table for who, table in self._errors(state).items() if who not in POORER},
-            {name: table for name, table in self._errors(state).items() if name in POORER},
+            {who: table for who, table in errors.items() if who not in POORER},
+            {name: table for name, table in errors.items() if name in POORER},
             state.training,
             state.held,
             state.modelled["learned"],
@@ -133,6 +149,8 @@ class ChainReduction:
             self._slices(state),
             tuple((f"{penalty:g}", error) for penalty, error in _by_penalty(state.penalties).items()),
             state.beyond,
+            {name: tuple(map(wrong, pair)) for name, pair in state.layers.items()},
+            {name: wrong(moments) for name, moments in state.recipes.items()},
             state.seconds,
             state.per_start,
             state.seconds.get("simulate", np.nan) / self._simulated,
@@ -168,11 +186,14 @@ class ChainReduction:
 
     def _prior(self, state: ChainState) -> ChainState:
         assert state.fits is not None
-        prior = learn.from_rules(self.chain, self._rules, state.fits)
+        prior = learn.from_rules(self.chain, self._rules, state.fits, rhs=self.plan.rhs)
         return dataclasses.replace(state, prior=np.asarray(prior.coefficients))
 
     def _choose(self, state: ChainState) -> ChainState:
-        penalty, fold = self._folds[state.unit]
+        fold, tried = len(state.penalties) % TRIED, state.penalties
+        penalty = tried[-1][0] if fold else learn.further(_by_penalty(tried))
+        if penalty is None:
+            return state
         error = learn.held_out(self._lesson(state), penalty, fold)
         return dataclasses.replace(state, penalties=(*state.penalties, (penalty, fold, error)))
 
@@ -188,8 +209,7 @@ class ChainReduction:
         if state.unit == 0:
             return self._judged(state)
         name, make = list(self._baselines(state).items())[state.unit - 1]
-        assert state.held is not None
-        predicted = make().predict(Held(self.chain, self._held_starts(state), state.held))
+        predicted = make().predict(self._judge_by(state))
         return dataclasses.replace(state, modelled={**state.modelled, name: predicted})
 
     def _judged(self, state: ChainState) -> ChainState:
@@ -210,6 +230,28 @@ class ChainReduction:
         warned = np.any(np.asarray(off), axis=1) | self._strange(state, starts)
         error = np.sqrt(((np.asarray(moments) - truth) ** 2).mean(axis=1)) * 1000 / plan.lattice.sites
         return dataclasses.replace(state, beyond=Beyond(starts, error, warned))
+
+    def _layers(self, state: ChainState) -> ChainState:
+        """The next hidden layer: the best at each step, and what is learned."""
+        assert state.starts is not None and state.training is not None
+        layer, held = LAYERS[state.unit], self._judge_by(state)
+        known = Held(self.chain, state.starts, state.training)
+        model = learned(layer, known, self._rules)
+        both = layer.floor(held), model.predict(held)
+        return dataclasses.replace(state, layers={**state.layers, layer.name: both})
+
+    def _recipes(self, state: ChainState) -> ChainState:
+        """The next way to follow Algorithm 1, from F = 0, which is the first."""
+        assert state.starts is not None and state.fits is not None
+        rhs: AbstractLinearFamily = learn.nothing(state.fits)
+        name = NOTHING
+        if state.unit:
+            recipe = ablation.recipes(self.chain)[state.unit - 1]
+            name, key = recipe.name, jax.random.key(state.seed)
+            rhs = ablation.run(recipe, rhs, self.chain, state.starts, self._states(state), key=key)
+        starts = jnp.asarray(self._held_starts(state))
+        _, moments, _ = _followed(ReducedModel(self.chain, rhs), starts, self.plan.steps)
+        return dataclasses.replace(state, recipes={**state.recipes, name: np.asarray(moments)})
 
     # what a stage works on
 
@@ -243,10 +285,6 @@ class ChainReduction:
         }
 
     @property
-    def _folds(self) -> list[tuple[float, int]]:
-        return [(penalty, fold) for penalty in learn.PENALTIES for fold in range(TRIED)]
-
-    @property
     def _simulated(self) -> int:
         """Lattices, of training and held-out starts."""
         plan = self.plan
@@ -256,22 +294,33 @@ class ChainReduction:
         assert state.training is not None and state.starts is not None and state.fits is not None
         training, starts, fits = state.training, state.starts, state.fits
         return self._once(
-            "lesson", state.seed, lambda: Lesson.of(self.chain, self._elements(state), starts, training[..., :K], fits)
+            "lesson", state.seed, lambda: Lesson.of(self.chain, self._family(state), starts, training[..., :K], fits)
         )
 
-    def _elements(self, state: ChainState) -> CubicElements:
+    def _family(self, state: ChainState) -> AbstractLinearFamily:
         assert state.fits is not None and state.prior is not None
-        return learn.nothing(state.fits).having(jnp.asarray(state.prior))
+        return learn.nothing(state.fits, rhs=self.plan.rhs).having(jnp.asarray(state.prior))
 
     def _model(self, state: ChainState) -> ReducedModel:
         assert state.coefficients is not None
-        return ReducedModel(self.chain, self._elements(state).having(jnp.asarray(state.coefficients)))
+        return ReducedModel(self.chain, self._family(state).having(jnp.asarray(state.coefficients)))
 
     def _once(self, name: str, seed: int, make: Callable[[], Made]) -> Made:
         """What follows from the seed alone, and takes seconds to make."""
         if (name, seed) not in self.memory:
             self.memory[name, seed] = make()
         return self.memory[name, seed]
+
+    def _states(self, state: ChainState) -> Int8[np.ndarray, "starts times lattices sites"]:
+        """As many chains of each training start as Algorithm 1 looks at, as far as its window goes."""
+        starts, batch = np.asarray(state.starts), ablation.PAPER.batch
+        steps, seed = min(ablation.LAST, self.plan.steps), int(np.random.default_rng([state.seed, 3]).integers(2**62))
+        make = partial(self.simulate.states, starts, lattices=batch, steps=steps, seed=seed)
+        return self._once("states", state.seed, make)
+
+    def _judge_by(self, state: ChainState) -> Held:
+        assert state.held is not None
+        return Held(self.chain, self._held_starts(state), state.held)
 
     def _held_starts(self, state: ChainState) -> Float[np.ndarray, "held k"]:
         if state.held_starts is not None:
@@ -306,19 +355,24 @@ class ChainReduction:
         own = self.brought is None
         return {
             "simulate": 1 + (-(-self.plan.held_out // BATCH) if own else 0), "static": 1, "prior": 1,
-            "choose": len(self._folds), "refine": ROUNDS, "judge": 1 + BASELINES,
-            "outside": int(own and self.plan.outside > 0),
+            "choose": TRIED * learn.TRIES, "refine": ROUNDS, "judge": 1 + BASELINES,
+            "outside": int(own and self.plan.outside > 0), "layers": len(LAYERS) if self.plan.layers else 0,
+            "recipes": 1 + len(ablation.recipes(self.chain)) if self.plan.recipe else 0,
         }[stage]  # fmt: skip
 
     # what comes out
 
     def _errors(self, state: ChainState) -> Errors:
         assert state.held is not None
-        ways = {who: moments - state.held for who, moments in state.modelled.items()}
+        ways = dict(state.modelled)
         if state.noise is not None:
-            ways["noise"] = state.noise
-        scale = 1000 / self.plan.lattice.sites
-        return {who: np.sqrt((miss**2).mean(axis=0)).T * scale for who, miss in ways.items()}
+            ways["noise"] = state.held + state.noise
+        return {who: self._error(state, moments) for who, moments in ways.items()}
+
+    def _error(self, state: ChainState, moments: Moments) -> Float[np.ndarray, "orders times"]:
+        """Root mean square over the held-out starts, counts per 1000 sites."""
+        miss = (moments - np.asarray(state.held)) * 1000 / self.plan.lattice.sites
+        return np.sqrt((miss**2).mean(axis=0)).T
 
     def _slices(self, state: ChainState) -> tuple[Slice, ...]:
         """Planes through the middle of the static fits."""

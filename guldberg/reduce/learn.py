@@ -3,8 +3,8 @@
     fits = static_fits(chain, moments, thetas)                      maximum entropy at every time (closure.static)
     prior = from_rules(chain, processes, fits)                      what the rules alone say; or `nothing(fits)`
     lesson = Lesson.of(chain, prior, thetas, moments, fits)
-    penalty = min(PENALTIES, key=lambda p: sum(held_out(lesson, p, fold) for fold in range(FOLDS)))
-    elements = refine(lesson, warm_start(lesson, penalty), iterations=30)
+    penalty = chosen(lesson)                                        by cross-validation on the training starts alone
+    elements = refine(lesson, warm_start(lesson, penalty), penalty, iterations=30)
     model = ReducedModel(chain, elements)
 
 Everything here is in float64: enable it in JAX first.
@@ -13,7 +13,8 @@ Everything here is in float64: enable it in JAX first.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -26,6 +27,8 @@ from guldberg.closure.chain import Chain
 from guldberg.closure.events import Process
 from guldberg.closure.fem import CubicElements
 from guldberg.closure.graphical import Feature, Unit
+from guldberg.closure.perceptron import Perceptron
+from guldberg.closure.polynomial import Polynomial
 from guldberg.closure.projection import Projection
 from guldberg.closure.refinement import Refined, Trajectories, cross_entropy
 from guldberg.closure.regression import Motion, Normal, Solved
@@ -34,13 +37,23 @@ from guldberg.closure.static import static_fits as static_fits
 
 CELL = 0.75  # of the finite elements, in units of theta
 MARGIN = 0.5  # cells beyond the static fits
+DEGREE = 5  # of polynomials
+UNITS = 200  # of networks
 SPREAD = 0.3  # around them, within which the rules are consulted
 CONSULTED = 12_000  # points there
 LENGTH = 0.56  # of theta, over which a difference to the prior may change: |F / LENGTH^2|^2 is added to |F''|^2
-PENALTIES = (1.0, 10.0, 100.0, 1000.0)  # per start
+PENALTY, FACTOR = 10.0, 10.0  # per start: the first that is tried, and from one to the next
+TRIES = 6  # penalties at most
 FOLDS = 4
 JUDGED = 32  # times in a trajectory, evenly in the logarithm of time: every doubling of time counts alike
 SHARE = 0.01  # of the penalty of the least-squares problem, in the refinement, whose unit is nats
+
+
+FAMILIES: Mapping[str, Callable[[Float[np.ndarray, "points k"]], AbstractLinearFamily]] = {
+    "elements": partial(CubicElements.covering, cell=CELL, margin=MARGIN),
+    "polynomial": partial(Polynomial.covering, degree=DEGREE),
+    "network": partial(Perceptron.covering, units=UNITS),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,19 +101,25 @@ class Lesson:
 
 
 def from_rules(
-    ensemble: Chain, processes: Sequence[Process], fits: Float[np.ndarray, "starts times k"], *, cell: float = CELL
-) -> CubicElements:
-    """The projection closure as cubic elements over the region of the static fits; no data in it but that region."""
-    elements = nothing(fits, cell=cell)
-    points = fits.reshape(-1, fits.shape[-1])
+    ensemble: Chain,
+    processes: Sequence[Process],
+    fits: Float[np.ndarray, "starts times k"],
+    *,
+    rhs: str = "elements",
+    consulted: int = CONSULTED,
+) -> AbstractLinearFamily:
+    """The projection closure in a family of `FAMILIES`, over the region of the static fits; no data in it but that."""
+    blank = nothing(fits, rhs=rhs)
+    points = _flat(fits)
     rng = np.random.default_rng(0)
-    near = points[rng.integers(len(points), size=CONSULTED)] + SPREAD * rng.normal(size=(CONSULTED, points.shape[1]))
-    return regression.approximate(elements, Projection(ensemble, processes), near)
+    near = points[rng.integers(len(points), size=consulted)] + SPREAD * rng.normal(size=(consulted, points.shape[1]))
+    inside = ~np.asarray(jax.vmap(blank.outside)(jnp.asarray(near)))
+    return regression.approximate(blank, Projection(ensemble, processes), near[inside])
 
 
-def nothing(fits: Float[np.ndarray, "starts times k"], *, cell: float = CELL) -> CubicElements:
-    """F = 0 as a prior: everything is to be learned from data."""
-    return CubicElements.covering(fits.reshape(-1, fits.shape[-1]), cell=cell, margin=MARGIN)
+def nothing(fits: Float[np.ndarray, "starts times k"], *, rhs: str = "elements") -> AbstractLinearFamily:
+    """F = 0 in a family of `FAMILIES`: everything is to be learned from data."""
+    return FAMILIES[rhs](_flat(fits))
 
 
 def warm_start(lesson: Lesson, penalty: float, *, without: int | None = None) -> Solved:
@@ -135,6 +154,25 @@ def held_out(lesson: Lesson, penalty: float, fold: int, *, iterations: int = 15)
     learned = refine(lesson, warm, penalty, iterations=iterations, without=fold)
     starts = np.flatnonzero(np.arange(lesson.starts) % FOLDS == fold)
     return float(excess(lesson, lesson.prior.having(jnp.asarray(learned.coefficients)), starts).mean())
+
+
+def further(tried: Mapping[float, float]) -> float | None:
+    """The next penalty to try, given the errors of others: downhill in steps of `FACTOR`; None at the bottom."""
+    best = min(tried, key=lambda penalty: tried[penalty], default=PENALTY)
+    near = [penalty for penalty in (best, best / FACTOR, best * FACTOR) if not _among(penalty, tried)]
+    return near[0] if near and len(tried) < TRIES else None
+
+
+def _among(penalty: float, tried: Mapping[float, float]) -> bool:
+    return bool(np.isclose(list(tried), penalty).any())
+
+
+def chosen(lesson: Lesson, folds: int = 1) -> float:
+    """The penalty that serves starts best that it was not learned from."""
+    tried: dict[float, float] = {}
+    while (penalty := further(tried)) is not None:
+        tried[penalty] = float(np.mean([held_out(lesson, penalty, fold) for fold in range(folds)]))
+    return min(tried, key=lambda penalty: tried[penalty])
 
 
 def excess(

@@ -40,6 +40,9 @@ class ChainPlan:
     held_out: int = 50  # start distributions to be judged by
     truth: int = 1024  # lattices simulated from each of those
     outside: int = 20  # start distributions beyond the cube, to see how far it generalises
+    rhs: str = "elements"  # what F is made of, a key of `guldberg.reduce.learn.FAMILIES`
+    layers: bool = False  # whether hidden layers are learned beside (b, J, K)
+    recipe: bool = False  # whether Algorithm 1 is followed as well, as published and with one change at a time
 
 
 @dataclasses.dataclass(frozen=True)

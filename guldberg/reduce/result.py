@@ -49,6 +49,8 @@ class ChainReduced:
     slices: tuple[Slice, ...]
     penalties: tuple[tuple[str, float], ...]  # each right-hand side tried, and its error in cross-validation
     beyond: Beyond | None
+    layers: dict[str, tuple[Float[np.ndarray, "orders times"], ...]]  # hidden layers: (static floor, learned)
+    recipes: Errors  # the paper's Algorithm 1 from F = 0, one change at a time
     seconds: dict[str, float]  # by stage
     per_start: float  # seconds of the learned closure for one start, moments of every step included
     per_lattice: float  # seconds of one simulated lattice

@@ -7,14 +7,14 @@ import pytest
 
 from guldberg.closure.chain import Chain
 from guldberg.closure.enumeration import Enumeration
-from guldberg.closure.graphical import HIDDEN_PAIRS, HIDDEN_TRIPLETS, PAIRS, TRIPLETS, Energy, Unit
+from guldberg.closure.graphical import HIDDEN_PAIRS, HIDDEN_QUADRUPLETS, PAIRS, TRIPLETS, Energy, Unit
 
 A, B, X, Y = Unit("A"), Unit("B"), Unit("X", "hidden"), Unit("Y", "hidden")
 TWO_SPECIES = Energy({"a": A[0], "b": B[0], "AB": A[0] * B[1] + B[0] * A[1], "AAB": A[0] * A[1] * B[3]})
 TWO_HIDDEN = Energy({"a": A[0], "b": B[0], "x": X[1], "y": Y[0], "AX": A[0] * X[0] + A[1] * X[0], "BY": B[-1] * Y[0]})
 FAR = Energy({"b": A[0], "J2": A[0] * A[2], "L": A[0] * A[1] * A[2] * A[3]})
 
-CASES = [(PAIRS, 7), (TRIPLETS, 4), (TRIPLETS, 12), (FAR, 8), (HIDDEN_PAIRS, 8), (HIDDEN_TRIPLETS, 6)]
+CASES = [(PAIRS, 7), (TRIPLETS, 4), (TRIPLETS, 12), (FAR, 8), (HIDDEN_PAIRS, 8), (HIDDEN_QUADRUPLETS, 6)]
 CASES += [(TWO_SPECIES, 5), (TWO_HIDDEN, 4)]
 
 

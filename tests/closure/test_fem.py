@@ -2,7 +2,6 @@
 
 import itertools
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.sparse import csr_array
 from guldberg.closure.fem import CubicElements
 from guldberg.closure.perceptron import Perceptron
 from guldberg.closure.polynomial import Polynomial
+from guldberg.closure.regression import approximate
 from guldberg.closure.rhs import AbstractLinearFamily
 from guldberg.errors import InputError
 
@@ -90,9 +90,22 @@ def test_a_grid_that_would_not_fit_in_memory_is_refused() -> None:
         CubicElements.covering(BOX, cell=0.02)
 
 
-def test_a_small_network_starts_from_nothing_and_can_learn() -> None:
-    network = Perceptron.covering(BOX, units=5, key=jax.random.key(0))
-    x = jnp.asarray(RNG.uniform(BOX[0], BOX[1], (20, 3)))
-    np.testing.assert_array_equal(jax.vmap(network)(x), 0)
-    slope = eqx.filter_grad(lambda f: jnp.sum((jax.vmap(f)(x) - 1.0) ** 2))(network)
-    assert np.abs(slope.output).max() > 0 and np.abs(slope.constant).max() > 0
+def test_a_small_network_learns_by_least_squares_and_knows_its_roughness() -> None:
+    network = Perceptron.covering(BOX, units=120)
+    x = RNG.uniform(BOX[0], BOX[1], (3000, 3))
+    np.testing.assert_array_equal(jax.vmap(network)(x[:20]), 0)
+    smooth = approximate(network, lambda t: jnp.stack([jnp.sin(t[0] * t[1]), jnp.cos(t[2]), t[0]]), x, penalty=1e-9)
+    new = RNG.uniform(BOX[0], BOX[1], (50, 3))
+    expected = np.stack([np.sin(new[:, 0] * new[:, 1]), np.cos(new[:, 2]), new[:, 0]], axis=1)
+    np.testing.assert_allclose(jax.vmap(smooth)(new), expected, atol=0.02)
+    drawn = network.having(jnp.asarray(RNG.normal(size=network.coefficients.shape)))
+    u, points = np.asarray(drawn.coefficients), jnp.asarray(RNG.uniform(BOX[0], BOX[1], (4000, 3)))
+    bends = jax.jit(jax.vmap(jax.jacfwd(jax.jacfwd(drawn))))(points)
+    for matrix, square in ((drawn.roughness(), bends**2), (drawn.mass(), jax.vmap(drawn)(points) ** 2)):
+        expected = np.asarray(square).reshape(len(points), 3, -1).sum(axis=2).mean(axis=0)
+        np.testing.assert_allclose(np.einsum("ik,ij,jk->k", u, matrix, u), expected, rtol=0.1)  # 4000 points each
+
+
+@pytest.mark.parametrize("family", [Polynomial.covering(BOX, degree=2), Perceptron.covering(BOX, units=3)])
+def test_far_from_the_training_points_is_outside(family: AbstractLinearFamily) -> None:
+    assert not family.outside(jnp.asarray(BOX[1])) and family.outside(jnp.asarray(2 * BOX[1] - BOX[0]))

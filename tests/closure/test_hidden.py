@@ -1,4 +1,4 @@
-"""Hidden units that share one weight are a chain of pairs with J >= 0; conserved totals stay where they were."""
+"""Hidden units that share one weight are a chain of pairs with J >= 0; over four sites they say quadruplets."""
 
 import itertools
 
@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 from guldberg.closure.chain import Chain
-from guldberg.closure.conserving import Conserving, laws_of
 from guldberg.closure.fem import CubicElements
-from guldberg.closure.gauge import NO_REPULSION, AtLeast, hidden_of_pair, pair_of_hidden
-from guldberg.closure.graphical import HIDDEN_PAIRS, PAIRS, TRIPLETS, Energy, Unit
-from guldberg.closure.polynomial import Polynomial
+from guldberg.closure.gauge import NO_REPULSION, AtLeast, hidden_of_pair, hidden_of_quadruplets, pair_of_hidden
+from guldberg.closure.graphical import HIDDEN_PAIRS, HIDDEN_QUADRUPLETS, PAIRS, QUADRUPLETS
 from guldberg.closure.rhs import rollout
-from guldberg.text import parse
 
 
 def marginal(theta: np.ndarray, n: int) -> np.ndarray:
@@ -54,22 +51,14 @@ def test_a_floor_is_not_crossed() -> None:
     assert path[:, 1].min() == 0 and path[-1, 0] < path[0, 0]
 
 
-def test_what_the_reactions_conserve_is_conserved_by_any_right_hand_side() -> None:
-    A, B = Unit("A"), Unit("B")
-    energy = Energy({"a": A[0], "b": B[0], "AB": A[0] * B[1] + B[0] * A[1]})
-    chain, laws = Chain(energy, 100), laws_of(parse("A -> B @ 1"), energy)
-    np.testing.assert_array_equal(laws, [[1, 1, 0]])
-    blank = Polynomial.covering(np.array([[-2.0] * 3, [2.0] * 3]), degree=2)
-    rough = blank.having(jnp.asarray(0.05 * np.random.default_rng(5).normal(size=blank.coefficients.shape)))
-    start = jnp.array([0.2, -0.3, 0.4])
-    totals = {}
-    for name, rhs in {"free": rough, "kept": Conserving(rough, chain, laws)}.items():
-        path = jax.jit(lambda t, rhs=rhs: rollout(rhs, t, 20))(start)
-        totals[name] = jax.jit(jax.vmap(lambda t: jnp.asarray(laws) @ chain.moments(t)))(path)[:, 0]
-    np.testing.assert_allclose(totals["kept"], totals["kept"][0], rtol=1e-11)
-    assert np.abs(totals["free"] - totals["free"][0]).max() > 0.1
-
-
-def test_an_energy_that_does_not_count_a_species_cannot_conserve_it() -> None:
-    with pytest.raises(ValueError, match="no interaction counts B"):
-        laws_of(parse("A -> B @ 1"), TRIPLETS)
+def test_units_over_four_sites_with_two_weights_are_quadruplets_of_either_sign() -> None:
+    """Every moment in (b, J, K, L) of a ring, whose hidden units are summed out one by one."""
+    observed = HIDDEN_QUADRUPLETS.also({"L": QUADRUPLETS.interactions["L"]})
+    visible, hidden = Chain(QUADRUPLETS, 16, periodic=True), Chain(observed, 16, periodic=True)
+    for four in (0.8, -0.8):
+        theta = jnp.array([-0.3, 0.6, -0.4, four])
+        same = hidden.pad(hidden_of_quadruplets(theta))
+        moments = jax.jit(lambda t: hidden.moments(t))(same)
+        np.testing.assert_allclose(
+            moments[jnp.array([0, 1, 2, 6])], jax.jit(lambda t: visible.moments(t))(theta), rtol=1e-9
+        )

@@ -75,7 +75,7 @@ def test_refinement_reaches_the_noise_and_unseen_starts_profit() -> None:
 
 
 def test_a_prior_from_the_rules_is_the_projection_near_the_data() -> None:
-    elements = from_rules(CHAIN, RULES, np.asarray(PATHS), cell=1.0)
+    elements = from_rules(CHAIN, RULES, np.asarray(PATHS))
     points = np.asarray(PATHS)[::4, ::6].reshape(-1, 2)
     np.testing.assert_allclose(jax.vmap(elements)(points), jax.vmap(Projection(CHAIN, RULES))(points), atol=3e-3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float, Int8
@@ -31,17 +32,34 @@ class ChainLattices:
         self, starts: Float[np.ndarray, "starts 3"], *, lattices: int, steps: int, seed: int
     ) -> Float[np.ndarray, "starts times 4"]:
         """Mean counts of particles and of 2, 3 and 4 of them on neighbouring sites, at steps 0, 1, ..."""
-        (sites,), periodic = self.place.size, self.place.periodic
-        simulated, *drawn = np.random.default_rng(seed).integers(2**62, size=1 + len(starts)).tolist()
-        draws = {"sites": sites, "replicas": lattices, "periodic": periodic}
-        states = [start.chain(*b, seed=one, **draws) for b, one in zip(starts.tolist(), drawn, strict=True)]
-        happen, occupancy = rules(self.place), np.concatenate(states)
+        happen, simulated = rules(self.place), self._seed(seed, 0)
+        occupancy = np.concatenate(list(self._drawn(starts, lattices, seed)))
         if bitlattice.allows(happen, 1):  # 25 times faster
             together = max(n for n in range(1, bitlattice.BITS + 1) if lattices % n == 0)
             moments = bitlattice.sample(happen, occupancy, steps, seed=simulated, together=together)
         else:
             moments = lattice.sample(happen, occupancy, steps, seed=simulated)
         return moments.chains[:, :, 0].reshape(len(starts), -1, steps + 1, counting.LENGTHS).sum(axis=1) / lattices
+
+    def states(
+        self, starts: Float[np.ndarray, "starts 3"], *, lattices: int, steps: int, seed: int
+    ) -> Int8[np.ndarray, "starts times lattices sites"]:
+        """The chains themselves, at steps 0, 1, ..."""
+        happen, every = rules(self.place), tuple(range(steps + 1))
+        return np.stack([
+            lattice.sample(happen, state, steps, seed=self._seed(seed, i), snapshots=every).snapshots
+            for i, state in enumerate(self._drawn(starts, lattices, seed))
+        ])  # fmt: skip
+
+    def _drawn(
+        self, starts: Float[np.ndarray, "starts 3"], lattices: int, seed: int
+    ) -> Iterator[Int8[np.ndarray, "lattices sites"]]:
+        ask = {"sites": self.place.sites, "replicas": lattices, "periodic": self.place.periodic}
+        for i, (b, J, K) in enumerate(starts.tolist()):
+            yield start.chain(b, J, K, seed=self._seed(seed, 1 + len(starts) + i), **ask)
+
+    def _seed(self, seed: int, number: int) -> int:
+        return int(np.random.default_rng([seed, number]).integers(2**62))
 
 
 @dataclasses.dataclass(frozen=True)

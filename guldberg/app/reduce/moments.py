@@ -46,6 +46,8 @@ def fitting(plan: ChainPlan, moments: Float[np.ndarray, "starts times 4"] | None
     """The plan with as many starts and steps as were brought, a fifth of the starts held out."""
     if moments is None:
         return plan
+    if plan.recipe:
+        raise InputError("[compare] recipe: Algorithm 1 needs whole lattices; moments were brought in their place")
     held = max(2, len(moments) // 5)
     sizes = {"starts": len(moments) - held, "held_out": held, "steps": moments.shape[1] - 1}
     return dataclasses.replace(plan, **sizes, outside=0)

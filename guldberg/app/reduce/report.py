@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from markupsafe import Markup
 
 from guldberg.app.pages import PAGES, Picture
@@ -74,15 +76,28 @@ def _story(found: ChainReduced, steps: list[int]) -> dict[str, Any]:
         "pays": spent / max(simulated - found.per_start, 1e-12),
         "best": int((shown["learned"] < np.min(others, axis=0)).sum()) if others else None,
         "cells": shown["learned"].size,
-        "floors": [
-            (name, [_short(table[3, step]) for step in steps])
-            for name, table in {**found.poorer, "b, J, K": found.errors.get("static_floor")}.items()
-            if table is not None
-        ],
+        "classes": [(name, kind, _four(table, steps)) for name, kind, table in _classes(found)],
+        "recipes": [(name, _four(table, steps)) for name, table in found.recipes.items()],
         "outside": [] if beyond is None else list(
             zip(words.ORDERS, np.sqrt((beyond.error**2).mean(axis=0)).tolist(), strict=True)
         ),
     }  # fmt: skip
+
+
+def _classes(found: ChainReduced) -> Iterator[tuple[str, str, Float[np.ndarray, "orders times"]]]:
+    """What each distribution can represent, and what was learned in it."""
+    for name, table in found.poorer.items():
+        yield name, "best", table
+    for name, (floor, learned) in found.layers.items():
+        yield name, "best", floor
+        yield name, "learned", learned
+    if "static_floor" in found.errors:
+        yield "b, J, K", "best", found.errors["static_floor"]
+        yield "b, J, K", "learned", found.errors["learned"]
+
+
+def _four(table: Float[np.ndarray, "orders times"], steps: list[int]) -> list[str]:
+    return [_short(table[3, step]) for step in steps]
 
 
 def _tables(found: Reduced, steps: list[int]) -> list[tuple[str, list[tuple[str, list[str]]]]]:

@@ -84,7 +84,16 @@ def _chain(found: ChainReduced) -> dict[str, Any]:
         "seconds_per_start": found.per_start,
         "seconds_per_lattice": found.per_lattice,
         "outside": outside,
+        "hidden_layers": {
+            name: {"static_floor": _by_order(floor), "learned": _by_order(learned)}
+            for name, (floor, learned) in found.layers.items()
+        },
+        "published_recipe": {name: _by_order(table) for name, table in found.recipes.items()},
     }
+
+
+def _by_order(table: np.ndarray) -> dict[str, list[float]]:
+    return dict(zip(ORDERS, table.tolist(), strict=True))
 
 
 def _box(found: BoxReduced) -> dict[str, Any]:

@@ -3,6 +3,7 @@
     preset = "annihilation"              # or, for a network of your own:
     reactions = "A + A -> 0 @ 0.01"      # first order: a rate; second order: the probability of a collision
     steps = 200
+    rhs = "elements"                     # what d theta / dt is made of on a chain; or "polynomial", or "network"
 
     [lattice]
     size = [1000]                        # a chain of one species, or a box [10, 10, 10] of up to three
@@ -12,6 +13,10 @@
 
     [starts]                             # what the lattices start from, and how many are simulated
     number = 50
+
+    [compare]
+    layers = false                       # true: hidden layers are learned as well
+    recipe = false                       # true: so is the paper's Algorithm 1, one change at a time; minutes
 
     [data]
     moments = "moments.npz"              # trajectories you bring, in place of simulated ones
@@ -33,6 +38,7 @@ import numpy as np
 from guldberg.errors import InputError
 from guldberg.network import ReactionNetwork
 from guldberg.rates import Constant
+from guldberg.reduce.learn import FAMILIES
 from guldberg.reduce.plan import BoxPlan, ChainPlan, Lattice, Plan
 from guldberg.stochastic import rules
 from guldberg.text import parse
@@ -94,6 +100,12 @@ class Entries:
         value = self.take(key)
         if value is not None and not isinstance(value, str):
             raise self.fail(key, f"expected text in quotation marks, got {value!r}")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self.take(key, False)
+        if type(value) is not bool:
+            raise self.fail(key, f"expected true or false, got {value!r}")
         return value
 
     def whole(self, key: str, default: int, least: int) -> int:
@@ -226,7 +238,13 @@ def _chain(entries: Entries, plan: ChainPlan) -> ChainPlan:
     high = starts.number("high", plan.high, lambda x: low < x <= 5, f"a number above low ({low:g}), at most 5")
     asked = {field: starts.whole(key, getattr(plan, field), least) for key, (field, least) in CHAIN.items()}
     starts.end()
-    return dataclasses.replace(plan, low=low, high=high, steps=entries.whole("steps", plan.steps, 10), **asked)
+    compare, rhs = entries.table("compare"), entries.text("rhs") or plan.rhs
+    if rhs not in FAMILIES:
+        raise entries.fail("rhs", f"expected {', '.join(FAMILIES)}, got {rhs!r}")
+    beside = {"layers": compare.flag("layers"), "recipe": compare.flag("recipe")}
+    compare.end()
+    steps = entries.whole("steps", plan.steps, 10)
+    return dataclasses.replace(plan, low=low, high=high, steps=steps, rhs=rhs, **beside, **asked)
 
 
 def _box(entries: Entries, plan: BoxPlan) -> BoxPlan:

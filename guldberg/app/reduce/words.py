@@ -19,7 +19,7 @@ NAMES = {
 ORDERS = ("particles", "neighbouring pairs", "three in a row", "four in a row")
 
 SIMULATING = ("simulate", "single", "many", "fresh")  # stages that are simulation, not training
-JUDGING = ("judge", "phases", "outside")
+JUDGING = ("judge", "phases", "outside", "layers", "recipes")
 
 
 def pair_names(species: Sequence[str]) -> list[tuple[str, str]]:
