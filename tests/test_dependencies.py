@@ -33,11 +33,12 @@ def declared(requirements):
 
 
 RUNTIME = declared(PROJECT["project"]["dependencies"])
+EXTRAS = set().union(*map(declared, PROJECT["project"]["optional-dependencies"].values()))
 DEVELOPMENT = declared(PROJECT["dependency-groups"]["dev"])
 
 
 def test_every_import_of_the_package_is_declared_and_every_dependency_is_used():
-    assert imported(ROOT / "guldberg") == RUNTIME - set(NAMED)
+    assert imported(ROOT / "guldberg") == (RUNTIME | EXTRAS) - set(NAMED)
     text = "".join(path.read_text() for path in (ROOT / "guldberg").rglob("*.py"))
     assert all(trace in text for trace in NAMED.values())
 
@@ -47,7 +48,8 @@ def test_every_development_tool_is_used():
     used = set().union(*(imported(ROOT / folder) for folder in ("tests", "examples", "benchmarks")))
     assert used - own - {"tests", "examples", "benchmarks"} <= RUNTIME | DEVELOPMENT
     calls = "".join(path.read_text() for path in CALLED)
-    assert all(tool in used or TOOLS.get(tool, tool) in calls for tool in DEVELOPMENT)
+    assert all(tool in used | EXTRAS or TOOLS.get(tool, tool) in calls for tool in DEVELOPMENT)
+    assert EXTRAS <= DEVELOPMENT  # they are tested
 
 
 def test_the_lock_names_no_address_pins_every_dependency_and_has_hashes():

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
 from guldberg.app.cli import main
 from guldberg.app.live import model, page
@@ -68,10 +69,9 @@ def followed(system, c, seconds, dt=0.05):
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("no Chromium here")
-    with playwright.sync_playwright() as p:
+    with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=OWN_GRAPHICS)
         yield browser
         browser.close()
