@@ -48,9 +48,8 @@ def verified():
     three["outside"][2] = 1.0  # the third blew up
     random = dataclasses.replace(trial, control="random start", figures=many, **three)
     verdict = verify.Verdict({**look().verdict.trials, "random start": random}, CHECKS)
-    less = shown.Shorter(
-        honest(), (prune.Tried("A -> 0", 0.1, False), prune.Tried("0 -> A", 0.99, True)), verdict, look().fluxes
-    )
+    tried = prune.Tried("A -> 0", 0.1, False), prune.Tried("0 -> A", 0.99, True, tuned=True)
+    less = shown.Shorter(honest(), tried, verdict, look().fluxes)
     return dataclasses.replace(look(), verdict=verdict, pruned=less)
 
 
@@ -97,6 +96,13 @@ def test_result_json_has_the_promised_names_and_finite_numbers():
     assert nulls(table) == []
 
 
+def test_the_pruned_design_has_files_of_its_own(tmp_path):
+    results.publish(tmp_path, verified(), SPEC, 1.0)
+    assert parse((tmp_path / "pruned.crn").read_text()).species == ("A",)
+    with xr.open_dataset(tmp_path / "pruned.nc") as fields:
+        np.testing.assert_allclose(fields["concentration"][0], honest().c0)
+
+
 def test_a_verdict_is_written_as_promised_and_what_is_not_finite_is_told():
     table = json.loads(json.dumps(results.as_json(verified(), SPEC, 1.0), allow_nan=False))
     assert table["verdict"]["passed"] is False
@@ -109,7 +115,12 @@ def test_a_verdict_is_written_as_promised_and_what_is_not_finite_is_told():
     control = table["controls"]["random start"]
     assert control["draws"] == 3 and control["void"] == 1
     np.testing.assert_allclose(control["correlation"], 0.95 * np.array(table["metrics"]["correlation"]))
-    assert table["pruned"]["tried"][1] == {"reaction": "0 -> A", "figure": 0.99, "spared": True}
+    assert table["pruned"]["tried"][1] == {
+        "reaction": "0 -> A",
+        "figure": 0.99,
+        "spared": True,
+        "tuned": True,
+    }
 
 
 def test_mean_fluxes_are_those_of_the_fields():

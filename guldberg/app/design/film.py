@@ -58,6 +58,11 @@ def film(designed: Designed) -> Film:
     return Film(course.times[kept], np.asarray(course.states)[kept], len(early))
 
 
+def beginning(designed: Designed) -> Film:
+    """X_0 alone."""
+    return Film(np.zeros(1), designed.c0[None], 1)
+
+
 def dataset(designed: Designed, shown: Film, spec: Spec) -> xr.Dataset:
     """`fields.nc`: concentrations by time, species and place; X_0 is the first time."""
     axes = "zyx"[-len(designed.grid.shape) :]

@@ -37,7 +37,9 @@ def write(folder: Path, found: Designed, spec: Spec, seconds: float) -> None:
 def publish(folder: Path, shown: Shown, spec: Spec, seconds: float) -> None:
     """The page and `result.json`, each replaced in one step."""
     if shown.pruned is not None:
-        write_whole(folder / "pruned.crn", words.crn(shown.pruned.designed).encode())
+        less = shown.pruned.designed
+        write_whole(folder / "pruned.crn", words.crn(less).encode())
+        films.save(folder / "pruned.nc", films.dataset(less, films.beginning(less), spec))
     write_whole(folder / "report.html", report.page(shown, spec, seconds).encode())
     write_whole(folder / "result.json", facts.written(as_json(shown, spec, seconds)))
 
