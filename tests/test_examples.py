@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from guldberg.app import cli
 from guldberg.app.datasets import hydrogen_network
 from guldberg.app.tables import read_experiments
 
@@ -143,3 +144,18 @@ def test_memory_is_pinned_by_the_grid_unless_its_fronts_are_straight(shown):
 def test_the_traveller_keeps_its_shape_for_sixteen_cells(shown):
     rows = [numbers(x) for x in shown("traveller.py").splitlines()[1:]]
     assert rows[0] == [0, 0, 1] and rows[2][:2] == [128, 16] and rows[2][2] > 0.9
+
+
+@pytest.mark.slow
+def test_twins_holds_a_design_against_a_flat_background_and_in_larger_places(shown):
+    """Of a design that has learned next to nothing."""
+    cli.main(["design", "replication", "--updates", "3", "--out", "run", "--quiet"], standalone_mode=False)
+    rows = {x[:34].strip(): numbers(x[34:]) for x in shown("twins.py", "run", "1").splitlines()[1:]}
+    pooled, *rest = rows.pop("a flat background")
+    assert pooled > 0.9 and rest == [0, 0, 0, 0]
+    for place in ("48 x 96", "96 x 96", "96 x 192"):
+        long, short = (rows.pop(f"{place} cells, dt = {dt}") for dt in ("0.1", "0.01"))
+        assert long == pytest.approx(short, abs=0.05) and 0.2 < long[1] < 0.9
+    assert set(rows) == {"generation 1", "generation 2", "generation 3"} | {
+        f"{noise}, draw 1" for noise in ("noise .05 on X0", "1 % on the constants")
+    }

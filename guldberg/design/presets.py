@@ -11,7 +11,7 @@ from guldberg.design.bits import bits
 from guldberg.design.dissipation import dissipation, resolved
 from guldberg.design.pattern import pattern
 from guldberg.design.recipe import Recipe
-from guldberg.design.replication import replication
+from guldberg.design.replication import replication, tolerant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +29,7 @@ PRESETS = {
     "dissipation": Preset(dissipation, "the most dissipative steady structure, under consistent rates"),
     "dissipation-resolved": Preset(resolved, "dissipation that a finer grid confirms, from any start"),
     "replication": Preset(replication, "a structure that is there twice after 352 s"),
+    "replication-tolerant": Preset(tolerant, "the same from a start and with constants that are not exact"),
     "paper-2a": Preset(paper.figure_2a, "Elliott's pattern of four species, as he learned it", picture=True),
     "paper-2b": Preset(paper.figure_2b, "Elliott's pattern of five species", picture=True),
     "paper-3": Preset(paper.figure_3, "Elliott's most dissipative structures"),
