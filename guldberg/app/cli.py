@@ -139,6 +139,7 @@ def design(spec: str, target: Path | None, out: Path | None, updates: int | None
     \b
     pattern               holds a picture for 1000 s
     replication           is there twice after 352 s
+    replication-tolerant  the same from a start that is not exact
     dissipation           the most dissipative steady structure
     dissipation-resolved  the same, confirmed by a finer grid
     bits                  words that survive a noisy flow
