@@ -17,11 +17,12 @@ from jaxtyping import Float, Int, Int8
 from guldberg.learn.fit import Metrics
 from guldberg.reduce import single, stages, starts
 from guldberg.reduce.coordinates import MEAN_SD, LogMoments, edges
-from guldberg.reduce.maps import PolynomialMap, learn
+from guldberg.reduce.maps import NOTHING_KEPT, PolynomialMap, learn
 from guldberg.reduce.persistent import Energy, Recorded, Track
 from guldberg.reduce.plan import BoxPlan
 from guldberg.reduce.result import BoxReduced, Errors, PhaseTest, Row
 from guldberg.reduce.single import Followed
+from guldberg.structure import conservation_laws
 
 STAGES = ("single", "fit", "follow", "phases", "many", "static", "learn", "fresh", "judge")
 WORDS = {
@@ -165,7 +166,9 @@ class BoxReduction:
     def _learn(self, state: BoxState) -> BoxState:
         kind, degree, arguments = self._closures[state.unit]
         x0, x, metric = self._data(state, kind)
-        learned = learn(x0, x, metric, degree=degree, arguments=arguments)
+        laws = NOTHING_KEPT if kind == "theta" else conservation_laws(self.plan.lattice.network)
+        keep = {"laws": np.asarray(laws, float), "odds": kind == "moments"}
+        learned = learn(x0, x, metric, degree=degree, arguments=arguments, **keep)
         return dataclasses.replace(state, maps=(*state.maps, learned))
 
     def _fresh(self, state: BoxState) -> BoxState:

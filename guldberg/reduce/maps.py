@@ -1,7 +1,8 @@
 """Learned maps x(t + 1) = x(t) + F(x(t)): a polynomial F, by least squares and then through the whole roll-out.
 
-For starts by the dozen a polynomial reaches from one to the next, where local elements would meet cells that no
-trajectory crossed. What x is, is left to the caller: parameters of an energy, logarithms of moments, or means.
+What the reactions conserve is kept in every step, whatever F says. For starts by the dozen a polynomial reaches from one
+to the next, where local elements would meet cells that no trajectory crossed. What x is, is left to the caller:
+parameters of an energy, logarithms of moments, or means.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from scipy.optimize import minimize
 BEYOND = 1.5  # x is held within this many times the half-range of the data, lest one bad trial step overflows
 ROBUST = 50.0  # squared misfits far above this count by their logarithm: one lost trajectory must not rule the fit
 WORTHLESS = 1e-3  # trace of the metric at a point that is not to be learned from
+FAINT = 1e-9  # density of a species that is gone
+NOTHING_KEPT = np.zeros((0, 1))
 STEP = 0.05  # of the whitened coefficients, so that a unit step of the optimiser is a small change of F
 
 
@@ -31,6 +34,8 @@ class PolynomialMap:
     reach: Float[np.ndarray, "variables"]  # |x - middle| in the data, at most
     degree: int
     arguments: int
+    laws: Float[np.ndarray, "laws species"]  # each times the densities is conserved; the first variables tell these
+    odds: bool  # as log(p_a / p_empty); else as densities p_a themselves
 
     def __call__(self, x0: Float[np.ndarray, "starts variables"], steps: int) -> Float[np.ndarray, "starts times v"]:
         """The trajectories from `x0`, with their starts."""
@@ -49,20 +54,24 @@ def learn(
     *,
     degree: int,
     arguments: int | None = None,
+    laws: Float[np.ndarray, "laws species"] = NOTHING_KEPT,
+    odds: bool = False,
     ridge: float = 1e-2,
     iterations: int = 35,
 ) -> PolynomialMap:
     """The map whose roll-outs from `x0` are nearest to `x` (at steps 1, 2, ...), squares weighed by `metric`.
 
     First one linear least-squares problem for the single steps; then L-BFGS through roll-outs of growing length, in
-    coefficients whitened by its normal matrix.
+    coefficients whitened by its normal matrix. `laws` and `odds` are those of the map.
     """
     seen = x0.shape[1] if arguments is None else arguments
     path = np.concatenate([x0[:, None], x], axis=1)
     flat = path.reshape(-1, path.shape[-1])
     middle, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-9
     count = len(_monomials(seen, degree))
-    blank = PolynomialMap(np.zeros((count, len(scale))), middle, scale, abs(flat - middle).max(axis=0), degree, seen)
+    blank = PolynomialMap(
+        np.zeros((count, len(scale))), middle, scale, abs(flat - middle).max(axis=0), degree, seen, laws, odds
+    )
     features = np.asarray(_features(blank, jnp.asarray(path[:, :-1]))).reshape(-1, count)
     known = np.trace(metric, axis1=2, axis2=3).reshape(-1, 1) > WORTHLESS
     weight = np.where(known, 1.0, 1e-5) / len(features)
@@ -114,9 +123,25 @@ def _roll(
     def step(x: Array, _: None) -> tuple[Array, Array]:
         after = x + _features(shape, x) @ coefficients
         after = jnp.clip(after, (middle - far)[None], (middle + far)[None])
+        after = _kept(shape, x, after) if len(shape.laws) else after
         return after, after
 
     return jnp.moveaxis(jax.lax.scan(step, x0, None, length=steps)[1], 0, 1)
+
+
+def _kept(shape: PolynomialMap, before: Float[Array, "starts v"], after: Float[Array, "starts v"]) -> Array:
+    """`after` with the totals of `before`: the nearest such densities."""
+    species = shape.laws.shape[1]
+    old, new = (_densities(x[:, :species], shape.odds) for x in (before, after))
+    back = jnp.asarray(np.linalg.pinv(shape.laws) @ shape.laws)
+    p = jnp.clip(new - (new - old) @ back, FAINT, 1 - FAINT)
+    told = jnp.log(p / jnp.maximum(1 - p.sum(axis=1, keepdims=True), FAINT)) if shape.odds else p
+    return jnp.concatenate([told, after[:, species:]], axis=1)
+
+
+def _densities(x: Float[Array, "starts species"], odds: bool) -> Float[Array, "starts species"]:
+    """p_a of log(p_a / p_empty)."""
+    return jnp.exp(x) / (1 + jnp.exp(x).sum(axis=1, keepdims=True)) if odds else x
 
 
 def _features(shape: PolynomialMap, x: Float[Array, "*batch variables"]) -> Float[Array, "*batch monomials"]:

@@ -97,6 +97,22 @@ def test_points_without_weight_teach_nothing():
     np.testing.assert_allclose(learned(path[:, 0], 10), path, atol=1e-2)
 
 
+@pytest.mark.parametrize("odds", [False, True])
+def test_what_the_reactions_conserve_stays_in_every_map(odds):
+    """A total of two species, noise in the data: without the law the total drifts."""
+    rng, law = np.random.default_rng(3), np.array([[1.0, 1.0]])
+    p = rng.uniform(0.1, 0.4, (8, 2))[:, None] + 0.02 * rng.normal(size=(8, 11, 2)).cumsum(axis=1)
+    x = np.log(p / (1 - p.sum(axis=2, keepdims=True))) if odds else p
+    flat = np.broadcast_to(np.eye(2), (8, 10, 2, 2))
+    totals = {}
+    for kept in (law, maps.NOTHING_KEPT):
+        learned = maps.learn(x[:, 0], x[:, 1:], flat, degree=1, laws=kept, odds=odds, iterations=2)
+        path = learned(x[:, 0], 10)
+        p = np.exp(path) / (1 + np.exp(path).sum(axis=2, keepdims=True)) if odds else path
+        totals[len(kept)] = abs(p.sum(axis=2) - p[:, :1].sum(axis=2)).max()
+    assert totals[1] < 1e-12 and totals[0] > 1e-3
+
+
 # -- the tube ----------------------------------------------------------------------------------------------------------
 
 
