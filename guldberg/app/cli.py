@@ -20,7 +20,7 @@ import click
 from guldberg.errors import InputError
 
 NOT_YET = ("convert",)
-METHODS = ("ode", "ssa")
+METHODS = ("ode", "ssa", "lattice", "particles", "field")
 
 
 class Failed(click.ClickException):
@@ -108,11 +108,20 @@ def answer(facts: dict[str, Any], text: str, as_json: bool) -> None:
 @click.option("--scale", multiple=True, metavar="3,6", help="Experiments sharing an unknown factor on all rates.")
 @click.option("--law", multiple=True, metavar='"A + 2 B"', help="A sum known to be constant in time. Repeatable.")
 @click.option("--noise", metavar="SD", help='Standard deviation where the table has none: "0.01" or "A=0.01,B=0.02".')
+@click.option("--method", type=click.Choice(["search", "freeze"]), help="See below; default search.")
+@click.option("--reactions", type=click.IntRange(1), metavar="N", help="freeze: how many reversible reactions to learn.")
+@click.option("--starts", type=click.IntRange(1), metavar="N", help="freeze: random starts, all at once; default 8.")
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="freeze: at most; default 1000000.")
 @seed
 @as_json
 @quiet
 def discover(data: tuple[Path, ...], out: Path | None, seed: int, as_json: bool, **asked: Any) -> None:
     """Find the mechanism behind measured concentrations.
+
+    \b
+    search  candidate reactions under the laws that the data show, chosen by fits
+    freeze  Algorithm 1 of Huang, Zhou and Yong: stoichiometry by gradient descent on measured
+            derivatives, rows frozen when they come close to whole numbers; kept for comparison
 
     \b
     Example: guldberg discover run1.csv run2.csv --unmeasured ES --initial "P=0" --out found
@@ -185,12 +194,20 @@ def reduce(spec: str, out: Path | None, seed: int, as_json: bool) -> None:
 @click.argument("network", metavar="NETWORK")
 @click.option("--to", "end", type=float, required=True, metavar="T", help="Last time.")
 @click.option("--points", type=click.IntRange(2), default=101, show_default=True, help="Number of times, from 0 to T.")
-@click.option("--log", "start", type=float, metavar="T1", help="Times spaced by a factor: 0, T1, ..., T.")
+@click.option("--log", "first", type=float, metavar="T1", help="Times spaced by a factor: 0, T1, ..., T.")
 @click.option("--method", type=click.Choice(METHODS), default="ode", show_default=True, help="See below.")
 @click.option("--initial", multiple=True, metavar='"A=1,B=0"', help="An initial state. Repeatable.")
 @click.option("--initials", metavar="FILE.csv", help="An initial state per row, a column per species.")
-@click.option("--runs", type=click.IntRange(1), metavar="N", help="ssa: of each initial state; default 1.")
+@click.option("--runs", type=click.IntRange(1), metavar="N", help="ssa, lattice, particles: of each initial state.")
 @click.option("--volume", type=float, metavar="V", help="ssa: molecules per unit of concentration; default 1.")
+@click.option("--grid", metavar="128x128", help="lattice, field: sites or cells along each axis.")
+@click.option("--spacing", type=float, metavar="H", help="field: between the centres of two cells; default 1.")
+@click.option("--box", metavar="10x10", help="particles: lengths of the box.")
+@click.option("--boundary", type=click.Choice(["periodic", "no-flux"]), help="lattice, particles, field; all sides.")
+@click.option("--diffusivity", metavar='D|"A=1,B=0.5"', help="particles, field: area per time.")
+@click.option("--radius", type=float, metavar="R", help="particles: within which two react.")
+@click.option("--step", type=float, metavar="DT", help="particles, lattice; field: fixed steps, else adaptive ones.")
+@click.option("--start", multiple=True, metavar="A=PICTURE", help="field: black 0, white A's amount.")
 @temperature
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.csv|FILE.nc", help="Where to.")
 @click.option(
@@ -203,7 +220,7 @@ def simulate(
     network: str,
     end: float,
     points: int,
-    start: float | None,
+    first: float | None,
     method: str,
     initial: tuple[str, ...],
     initials: str | None,
@@ -219,9 +236,13 @@ def simulate(
     Species that an initial state does not name start as the "initial:" line of NETWORK says, or at 0.
 
     \b
-    ode    the differential equation, well mixed
-    ssa    every molecule, well mixed: Gillespie's algorithm. FILE.nc has the counts of every run, FILE.csv
-           mean concentrations with the standard errors of these means
+    ode        the differential equation, well mixed
+    ssa        every molecule, well mixed: Gillespie's algorithm. FILE.nc has the counts of every
+               run, FILE.csv mean concentrations with the standard errors of these means
+    lattice    particles that hop on a lattice, one on a site: concentrations per site, constants
+               of pairs are probabilities, and --step is the time of one hop
+    particles  particles that diffuse and react on contact; FILE.nc has where they were
+    field      reaction and diffusion on a grid; FILE.nc has the fields, FILE.csv their means
 
     \b
     Example: guldberg simulate robertson.crn --to 1e11 --log 1e-5 --initial "A=1" --out robertson.csv
@@ -233,11 +254,11 @@ def simulate(
     exchange.check_out(out, (".csv", ".nc"))
     if picture is not None:
         exchange.check_out(picture, (".png", ".svg", ".pdf"))
-    times = _times(end, points, start)
+    times = _times(end, points, first)
     model = options.network(network, sys.stdin.buffer)
     names, states = options.states(model, initial, initials)
     asked = Asked(model.network, names, states, times, options.kelvin(temperature, model), seed)
-    done = methods.run(method, asked, {name: v for name, v in own.items() if v is not None}, note)
+    done = methods.run(method, asked, {name: v for name, v in own.items() if v not in (None, ())}, note)
     provenance = {"network": str(model.network), "command": _command(), "seed": seed, "guldberg": _version()}
     exchange.write(out, done.table, done.dataset.assign_attrs(provenance))
     if picture is not None:
@@ -252,18 +273,26 @@ def simulate(
 @cli.command()
 @click.argument("network", metavar="NETWORK")
 @temperature
+@click.option("--latex", "notation", flag_value="latex", help="Instead: reactions and equations for a paper.")
+@click.option("--mermaid", "notation", flag_value="mermaid", help="Instead: the graph, as Mermaid draws it.")
+@click.option("--dot", "notation", flag_value="dot", help="Instead: the graph, as Graphviz draws it.")
 @as_json
 @quiet
-def show(network: str, temperature: float | None, as_json: bool) -> None:
+def show(network: str, temperature: float | None, notation: str | None, as_json: bool) -> None:
     """What follows from a network alone: conservation laws, deficiency, reversibility, detailed balance.
 
     \b
     Example: guldberg show enzyme.crn          (or "-": the text comes from standard input)
     """
+    from guldberg import notation as notations
     from guldberg.app import options
     from guldberg.app import show as shown
 
     model = options.network(network, sys.stdin.buffer)
+    if notation is not None:
+        text = getattr(notations, notation)(model.network)
+        answer({notation: text}, text, as_json)
+        return
     facts = shown.facts(model, temperature if temperature is None else options.kelvin(temperature, model))
     answer(facts, shown.render(facts), as_json)
 

@@ -93,6 +93,30 @@ def deviations(option: str, typed: str, species: Sequence[str]) -> Float[np.ndar
     return sd
 
 
+def each(option: str, typed: str, species: Sequence[str]) -> Float[np.ndarray, "species"]:
+    """ "0.1" for every species, or "A=0.1, B=0.2" (0 for the others): numbers that are not negative."""
+    if "=" not in typed:
+        return np.full(len(species), _amount(option, typed, "all species"))
+    given = amounts(option, typed, species)
+    return np.array([given.get(name, 0.0) for name in species])
+
+
+def sizes(option: str, typed: str) -> tuple[float, ...]:
+    """ "10 x 20": one to three positive numbers, one for each axis."""
+    found = tuple(_amount(option, part.strip(), "a size") for part in typed.replace("×", "x").split("x"))
+    if not 1 <= len(found) <= 3 or 0 in found:
+        raise InputError(f"expected one to three positive sizes, as 64x64, got {typed!r}", file=option)
+    return found
+
+
+def cells(option: str, typed: str) -> tuple[int, ...]:
+    """ "64x64": one to three whole numbers."""
+    found = sizes(option, typed)
+    if any(n != int(n) for n in found):
+        raise InputError(f"expected whole numbers of cells, as 64x64, got {typed!r}", file=option)
+    return tuple(map(int, found))
+
+
 def states(model: text.Model, typed: Sequence[str], table: str | None) -> States:
     """Initial states: one per `--initial`, then one per row of the table of `--initials`.
 

@@ -19,14 +19,15 @@ def read(path: Path, shape: tuple[int, int], species: int) -> Picture:
     It is turned to grey, cut to the proportions of the grid about its centre, and resized. InputError where it is no
     picture or has no contrast; OSError where there is no file.
     """
-    grey = _grey(path, shape)
-    if np.ptp(grey) <= 1e-6 * max(1.0, np.abs(grey).max()):
+    shades = grey(path, shape)
+    if np.ptp(shades) <= 1e-6 * max(1.0, np.abs(shades).max()):
         raise InputError("this picture is the same everywhere: there is nothing to resemble", file=str(path))
-    z = np.maximum((grey - grey.mean()) / grey.std(), -1.0)
+    z = np.maximum((shades - shades.mean()) / shades.std(), -1.0)
     return Picture(species, (1 + z) / 2, path.name)
 
 
-def _grey(path: Path, shape: tuple[int, int]) -> Float[np.ndarray, "height width"]:
+def grey(path: Path, shape: tuple[int, int]) -> Float[np.ndarray, "height width"]:
+    """The shades of grey of the picture at `path`, cut and resized; 0 is black. Fails as `read` does."""
     data = path.read_bytes()  # so that a missing file is told as one
     del data
     try:

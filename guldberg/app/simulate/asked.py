@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,6 +43,15 @@ class Asked(NamedTuple):
             note(f"molecules are whole, initial numbers were rounded: {rounded}")
         seeds = np.random.default_rng(self.seed).integers(2**62, size=len(counts)).tolist()
         return list(zip(self.names, counts.astype(int), seeds, strict=True))
+
+    def even(self, step: float) -> int:
+        """How many steps of at most `step` lie between two times, all of which must be as far apart."""
+        gaps = np.diff(self.times)
+        if np.ptp(gaps) > 1e-9 * gaps[0]:
+            raise InputError("steps of one length need times at equal distances", file="--log")
+        if not 0 < step < np.inf:
+            raise InputError(f"expected a positive step, got {step}", file="--step")
+        return max(1, math.ceil(gaps[0] / step * (1 - 1e-9)))
 
 
 @dataclasses.dataclass(frozen=True)

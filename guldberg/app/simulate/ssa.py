@@ -27,12 +27,17 @@ def run(asked: Asked, note: Callable[[str], None], *, runs: int = 1, volume: flo
         )
         for _, counts, seed in asked.molecules(volume, note)
     ]
-    table = means(asked, found)
-    few = [one.counts[: plot.FEW] / volume for one in found]
-    return Simulated(table, dataset(asked, found), lambda: plot.curves(table, few), _failure(found))
+    return simulated(asked, found, "a thousand million reactions")
 
 
-def means(asked: Asked, found: Sequence[Counts]) -> Experiments:
+def simulated(asked: Asked, found: Sequence[Counts], limit: str = "") -> Simulated:
+    """Runs of each experiment, with their means, a few of them drawn; `limit` is where runs stop."""
+    table = _means(asked, found)
+    few = [one.counts[: plot.FEW] / one.volume for one in found]
+    return Simulated(table, _dataset(asked, found), lambda: plot.curves(table, few), _failure(found, limit))
+
+
+def _means(asked: Asked, found: Sequence[Counts]) -> Experiments:
     """Mean concentrations of the times that every run reached; their standard errors, where there are several runs."""
     return Experiments(
         asked.network.species,
@@ -40,7 +45,7 @@ def means(asked: Asked, found: Sequence[Counts]) -> Experiments:
     )
 
 
-def dataset(asked: Asked, found: Sequence[Counts]) -> xarray.Dataset:
+def _dataset(asked: Asked, found: Sequence[Counts]) -> xarray.Dataset:
     """`count` over (experiment, run, time, species), -1 where a run did not come, with its moments."""
     experiments = xarray.Variable("experiment", list(asked.names))
     return xarray.concat([one.to_dataset() for one in found], experiments)
@@ -53,9 +58,9 @@ def _mean(name: str, found: Counts, temperature: float | None) -> Run:
     return Run(name, found.times[:reached], mean, np.where(error > 0, error, np.nan), temperature=temperature)
 
 
-def _failure(found: Sequence[Counts]) -> str:
+def _failure(found: Sequence[Counts], limit: str) -> str:
     stopped, runs = sum(one.stopped for one in found), sum(len(one.counts) for one in found)
     if not stopped:
         return ""
     last = min(one.times[one.reached.min() - 1] for one in found)
-    return f"{stopped} of {runs} runs stopped after a thousand million reactions, the first after t = {last:.6g}"
+    return f"{stopped} of {runs} runs stopped at {limit}, the first after t = {last:.6g}"
