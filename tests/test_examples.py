@@ -137,7 +137,7 @@ def test_memory_is_pinned_by_the_grid_unless_its_fronts_are_straight(shown):
     rows = {x[:44].strip(): numbers(x[44:]) for x in shown("memory.py", "2").splitlines()[1:]}
     assert rows.pop("2048 bits, no reactions")[-1] == 0
     assert rows.pop("32 bits, blocks of 16 x 16, h / 2")[-1] < 1
-    assert len(rows) == 6 and all(shares == [1, 1, 1] for shares in rows.values())
+    assert len(rows) == 7 and all(shares == [1, 1, 1] for shares in rows.values())
 
 
 @pytest.mark.slow

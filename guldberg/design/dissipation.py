@@ -23,7 +23,7 @@ from guldberg.design.disturb import Rough
 from guldberg.design.model import Model, consistent, learnable
 from guldberg.design.recipe import Recipe, Renew, Stage
 from guldberg.design.start import AbstractStart, Direct, number
-from guldberg.drive import FlowReactor
+from guldberg.drive import AbstractDrive, AbstractNoisyDrive, FlowReactor
 from guldberg.learn.descent import Descent, Rates
 from guldberg.learn.losses import (
     FROM_START_TO_END,
@@ -37,6 +37,7 @@ from guldberg.learn.losses import (
     logarithmic,
 )
 from guldberg.learn.parameters import resolve
+from guldberg.network import ReactionNetwork
 from guldberg.rollout import rollout
 from guldberg.space.boundary import along
 from guldberg.space.filter import gaussian
@@ -48,8 +49,10 @@ CAP = 9.0  # concentration
 T = 64.0  # seconds, as in Elliott's Figure 3
 BITS = 3
 POOL = 2**BITS  # states
-OLD = 1500.0  # seconds that a state of the pool lives, on average
-DEAD = 0.02  # k_B per cell: below it there is no pattern any more
+OLD = 3000.0  # seconds that a state of the pool lives, on average
+SETTLED = 640.0  # seconds that the first ones have lived already
+DEAD = 0.05  # k_B per cell: below it there is no pattern any more
+LEVEL = 9.9  # concentration of what is fed there: just below the 10 at which Elliott's code cuts off
 ENERGY = (4.0, 0.0, -4.0, -4.0, -4.0)  # mu / RT to start with: the feed X0 is rich, what it decays to is poor
 
 
@@ -67,31 +70,43 @@ def dissipation(*, shape: tuple[int, int] = (64, 64), updates: tuple[int, int] =
         medium = consistent(learnable(system, relative=0.01), jnp.asarray(ENERGY), relative=0.01)
         return Model(medium, Direct.near(X, system.grid, smooth=True))
 
-    return Recipe("dissipation", build, stages, judge)
+    return Recipe("dissipation", build, stages, accounted)
 
 
-def resolved(*, shape: tuple[int, int] = (64, 64), updates: tuple[int, int] = (4000, 4000)) -> Recipe:
+def resolved(*, shape: tuple[int, int] = (64, 64), updates: int = 400) -> Recipe:
     """Entropy production that is the medium's and not the grid's: gradients are kept to what the grid resolves, and
-    only the medium is learned, from a pool of states that it has itself been making from random ones."""
+    only the medium is learned, from a pool of states that it has itself been making from random ones. It begins with
+    two labyrinths in one place, and goes slowly: a state shows only after hundreds of seconds that it dies."""
     grid = Grid.periodic(shape, stencil=NinePoint())
-    anywhere = Scattered(jnp.asarray([4.5, 1.0, 0.6, 0.05, 0.05]), jnp.asarray([1.5, 1.0, 0.05, 0.02, 0.02]), grid)
-    loss = _steep() + 100 * Steps(0.05) + 10 * Ceiling(CAP) + 30 * Unresolved(0.88)
+    system = labyrinths(grid)
+    mean, sd = (LEVEL * jnp.asarray(x) for x in ([0.8, 0.8, 0.05, 0.05, 0.1], [0.1, 0.1, 0.2, 0.2, 0.02]))
+    anywhere = Scattered(mean, sd, grid)
+    loss = _steep() + 100 * Steps(0.05) + 10 * Ceiling(LEVEL) + 30 * Unresolved(0.875)
     renew = Renew(functools.partial(moved_on, anywhere=anywhere, seconds=T, dt=0.5), every=POOL)
-    rates = Rates({"medium": 3e-3}, warmup=20, cosine=True, floor=0.05)
-    stages = tuple(
-        Stage(T, n, loss, Descent(rates, clip_all=1.0), dt=0.5, disturb=Rough(constants=rough), renew=renew)
-        for n, rough in zip(updates, (0.01, 0.02), strict=True)
-    )
+    rates = Rates({"medium": 6e-4}, warmup=20, cosine=True, floor=0.05)
+    rough = Rough(constants=0.01)
+    stage = Stage(T, updates, loss, Descent(rates, clip_all=1.0), dt=0.5, disturb=rough, renew=renew)
 
     def build(key: Key[Array, ""]) -> Model:
-        system, _ = labyrinth(grid, key=key, pace=0.6, settled=0.0)
-        keys = jax.random.split(key, POOL)
-        return Model(learnable(system, relative=0.01), Pool(jax.vmap(anywhere.draw)(keys)))
+        fresh = Pool(jax.vmap(anywhere.draw)(jax.random.split(key, POOL)))
+        model = Model(learnable(system, relative=0.01), fresh)
+        return eqx.filter_jit(moved_on)(model, key, anywhere=anywhere, seconds=SETTLED, dt=0.5)
 
     def leave(model: Model) -> Model:
         return Model(model.medium, anywhere, model.decoder)
 
-    return Recipe("dissipation", build, stages, judge, bits=16, used=16, leave=leave)
+    return Recipe("dissipation", build, (stage,), judge, bits=16, used=16, leave=leave)
+
+
+def labyrinths(
+    grid: Grid, *, feed: float = 0.065, decay: float = 0.0625, pace: float = 1.75, level: float = LEVEL
+) -> ReactionDiffusion:
+    """Gray-Scott twice: X0 + 2 X2 -> 3 X2 and X1 + 2 X3 -> 3 X3, both decaying to X4. Two labyrinths in one place,
+    which know nothing of one another, dissipate twice as much in gradients as steep as those of one."""
+    k: dict[Reaction, float] = {((food, *2 * (j,)), 3 * (j,)): pace / level**2 for food, j in ((0, 2), (1, 3))}
+    k |= {((j,), (4,)): decay * pace for j in (2, 3)}
+    drive = FlowReactor(feed * pace, level * jnp.asarray([1.0, 1.0, 0.0, 0.0, 0.0]))
+    return ReactionDiffusion(sparse(5, k), grid, jnp.asarray([0.2, 0.2, 0.1, 0.1, 0.2]), drive)
 
 
 class Unresolved(AbstractLoss):
@@ -152,7 +167,7 @@ def moved_on(model: Model, key: Key[Array, ""], *, anywhere: Scattered, seconds:
         of_noise, of_end, of_new = jax.random.split(key, 3)
         after = rollout(medium, X, steps=round(seconds / dt), dt=dt).values[-1]
         alive = thermo.diffusion_by_gradient(medium, after).mean() > DEAD
-        after = jnp.clip(after + 0.02 * jax.random.normal(of_noise, X.shape, X.dtype), 0, CAP + 0.9)
+        after = jnp.maximum(after + 0.02 * jax.random.normal(of_noise, X.shape, X.dtype), 0)
         kept = alive & (jax.random.uniform(of_end) > seconds / OLD)
         return jnp.where(kept, after, anywhere.draw(of_new))
 
@@ -215,3 +230,30 @@ def judge(
         "resolution": resolution(model.medium, X),
         "highest": X.max(),
     }
+
+
+def accounted(
+    model: Model, z: Float[Array, "bits"], before: Float[Array, "..."], X: Float[Array, "species *grid"]
+) -> Mapping[str, Float[Array, ""]]:
+    """And what the flow supplies per cell, in k_B, of the free energy that consistent rates have, beside what
+    reactions, diffusion and mixing spend of it: equal at rest, by the second law. Of a flow that fluctuates, its mean.
+    """
+    system = eqx.tree_at(lambda s: s.drive, model.medium, _mean_flow(model.medium, X), is_leaf=lambda x: x is None)
+    supply = thermo.supply(system, X, free_energies(system.network)).mean()
+    spent = sum(part(system, X).mean() for part in (thermo.reaction, thermo.diffusion, thermo.mixing))
+    return {**judge(model, z, before, X), "supply": supply, "spent": jnp.asarray(spent)}
+
+
+def _mean_flow(system: ReactionDiffusion, X: Float[Array, "species *grid"]) -> AbstractDrive:
+    if isinstance(system.drive, AbstractNoisyDrive):
+        return system.drive.frozen(jnp.zeros_like(X), system.grid)
+    return FlowReactor(0.0, jnp.zeros(len(X))) if system.drive is None else system.drive
+
+
+def free_energies(network: ReactionNetwork) -> Float[Array, "species"]:
+    """`thermo.energies`, also of constants that are traced, for rates that are known to have them."""
+    forward, reverse = network.forward(), network.reverse()
+    active = (forward > 0) & (reverse > 0)
+    dG = jnp.where(active, jnp.log(jnp.where(active, reverse / forward, 1)), 0)
+    S = jnp.where(active[:, None], network.stoichiometry.astype(dG.dtype), 0)
+    return jnp.linalg.lstsq(S, dG)[0]

@@ -8,10 +8,25 @@ import numpy as np
 import pytest
 
 from guldberg import thermo
-from guldberg.design.dissipation import POOL, Pool, Scattered, dissipation, labyrinth, moved_on, resolution, resolved
+from guldberg.design.dissipation import (
+    DEAD,
+    ENERGY,
+    POOL,
+    Pool,
+    Scattered,
+    accounted,
+    dissipation,
+    judge,
+    labyrinth,
+    labyrinths,
+    moved_on,
+    resolution,
+    resolved,
+)
 from guldberg.design.job import Design
-from guldberg.design.model import Model
+from guldberg.design.model import Model, consistent, learnable
 from guldberg.learn.fit import run
+from guldberg.learn.parameters import resolve
 from guldberg.space.grid import Grid
 from guldberg.space.stencil import NinePoint
 
@@ -65,8 +80,32 @@ def test_states_move_on_with_the_medium_and_dead_ones_are_replaced(medium):
         dt=0.5,
     ).start.states
     assert states.shape == (POOL, 5, 16, 16) and jnp.isfinite(states).all()
-    assert thermo.diffusion_by_gradient(medium, states[0]).mean() > 0.02, "a flat state stayed in the pool"
+    assert thermo.diffusion_by_gradient(medium, states[0]).mean() > DEAD, "a flat state stayed in the pool"
     assert 0.5 < jnp.abs(states[1] - alive[0]).max(), "a state stood still"
+
+
+def test_two_labyrinths_are_each_a_gray_scott_system_that_knows_nothing_of_the_other():
+    both = labyrinths(GRID, feed=0.05, decay=0.06, pace=2.0, level=3.0)
+    X = 3 * jax.random.uniform(jax.random.key(3), (5, 16, 16))
+    change = both(0.0, X)
+    for food, j in ((0, 2), (1, 3)):
+        u, v = X[food] / 3, X[j] / 3
+        spread = [GRID.diffusion(X, both.diffusivity)[i] / 3 for i in (food, j)]
+        eaten = 2.0 * u * v**2
+        np.testing.assert_allclose(change[food] / 3, spread[0] - eaten + 0.1 * (1 - u), atol=1e-5)
+        np.testing.assert_allclose(change[j] / 3, spread[1] + eaten - 2.0 * (0.05 + 0.06) * v, atol=1e-5)
+
+
+def test_supply_is_what_is_spent_and_what_the_free_energy_rises_by():
+    """The second law at any state: at rest the free energy does not rise, and a run tells both."""
+    system, _ = labyrinth(GRID, key=jax.random.key(0), settled=0.0)
+    medium = resolve(consistent(learnable(system, dtype=float), jnp.asarray(ENERGY)))
+    X = 0.1 + jax.random.uniform(jax.random.key(4), (5, 16, 16))
+    mu = thermo.energies(medium.network)[:, None, None]
+    rise = ((mu + jnp.log(X)) * medium(0.0, X)).sum(0).mean()
+    told = accounted(Model(medium, None), None, X, X)
+    assert float(told["supply"] - told["spent"]) == pytest.approx(float(rise), rel=1e-6)
+    assert abs(rise) > 0.1 and told["sigma"] == judge(Model(medium, None), None, X, X)["sigma"]
 
 
 def short(recipe, updates):
@@ -81,7 +120,7 @@ def short(recipe, updates):
 def test_a_short_design_ends_with_its_figures(recipe):
     with jax.numpy_dtype_promotion("standard"):  # optax counts on it
         designed = run(Design(short(recipe, 10)), 0)
-    assert designed.behaviour == "dissipation" and designed.updates == 20
+    assert designed.behaviour == "dissipation" and designed.updates == 10 * len(recipe.stages)
     assert {"sigma", "sigma_links", "sigma_per_molecule", "resolution"} <= set(designed.metrics)
     k = designed.network
     if recipe.bits == 0:  # free energies exist: rates are consistent
