@@ -55,6 +55,8 @@ SPECS: dict[str, tuple[str, tuple[str, ...]]] = {
     "half a step": (f"steps = 20.5\n{CHAIN}", ("steps", "whole number", "20.5")),
     "too few starts": (CHAIN + "[starts]\nnumber = 1\n", ("[starts] number", "at least 4")),
     "bounds crossed": (CHAIN + "[starts]\nlow = 1\nhigh = -1\n", ("[starts] high", "above low")),
+    "an unknown right-hand side": (f'rhs = "spline"\n{CHAIN}', ("rhs", "elements, polynomial, network", "'spline'")),
+    "neither true nor false": (CHAIN + "[compare]\nlayers = 1\n", ("[compare] layers", "true or false", "1")),
     "an endless start": (CHAIN + "[starts]\nlow = -inf\n", ("[starts] low", "-inf")),
     "more particles than sites": (BOX + "[starts]\ncounts = [500]\n", ("500 particles", "216 sites")),
     "species without a count": (BOX + "[starts]\ncounts = [5, 5]\n", ("[starts] counts", "A", "[5, 5]")),
@@ -150,6 +152,39 @@ def test_moments_are_the_same_from_every_kind_of_file(folder):
     assert moments.brought([], plan) is None
     fitting = moments.fitting(plan, values)
     assert (fitting.starts, fitting.held_out, fitting.steps) == (6, 2, 11)
+
+
+def _brought() -> np.ndarray:
+    """Independent sites whose density falls by mean field: moments that a closure must follow."""
+    density = np.random.default_rng(0).uniform(0.2, 0.8, (8, 1)) / 1.0
+    density = density / (1 + 0.05 * density * np.arange(15))
+    return (100 - np.arange(4)) * density[..., None] ** np.arange(1, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, sides", [("m.npz", "open"), ("m.nc", "open"), ("m.csv", "periodic")])
+def test_trajectories_that_a_user_brings_are_reduced(name, sides, folder, capsys):
+    """From a file of each kind to a result, on a chain with ends and on a ring."""
+    values = _brought() if sides == "open" else _brought() * 100 / (100 - np.arange(4))
+    if name == "m.npz":
+        np.savez(folder / name, moments=values)
+    elif name == "m.nc":
+        xr.Dataset({"moments": (("start", "step", "order"), values)}).to_netcdf(folder / name, engine="h5netcdf")
+    else:
+        rows = [f"{s},{t},{','.join(map(repr, values[s, t].tolist()))}" for s in range(8) for t in range(15)]
+        (folder / name).write_text("start,step,n1,n2,n3,n4\n" + "\n".join(rows) + "\n")
+    asked = f'[data]\nmoments = "{name}"\n'
+    (folder / "asked.toml").write_text(CHAIN.replace("[100]", f'[100]\nsides = "{sides}"') + asked)
+    with pytest.raises(SystemExit) as end:
+        main(["reduce", "asked.toml", "--out", "run", "--quiet"])
+    assert end.value.code == 0
+    found = json.loads((folder / "run" / "result.json").read_text())
+    learned = np.array([found["moments"]["rmse"]["learned"][order] for order in "1234"])
+    nothing = np.sqrt(((values[-2:] - values[-2:, :1]) ** 2).mean(axis=0)).T * 10  # per 1000 sites, if nothing moved
+    assert learned[0, -1] < 0.2 * nothing[0, -1] and np.isfinite(learned).all()
+    assert found["moments"]["rmse"]["noise"]["1"][0] is None and found["outside"] is None
+    with xr.open_dataset(folder / "run" / "trajectories.nc", engine="h5netcdf") as kept:
+        np.testing.assert_allclose(kept["held_out"], values[-2:])
 
 
 # -- the spec ----------------------------------------------------------------------------------------------------------
@@ -281,7 +316,16 @@ def test_the_summary_names_every_closure_and_warning():
 
 def test_a_table_of_errors_for_the_reader_is_that_of_the_result(pages):
     text = re.sub(r"<[^>]*>", " ", pages["chain"])
-    assert f"{FOUND['chain'].errors['mean_field'][3, 20]:.3g}" in text
+    found = FOUND["chain"]
+    assert f"{found.errors['mean_field'][3, 20]:.3g}" in text
+    for table in (found.layers["hidden units"][1], found.recipes["CD-1"]):
+        assert f"{table[3, 20]:.3g}" in text
+
+
+def test_the_published_recipe_needs_lattices(folder, capsys):
+    np.savez(folder / "m.npz", moments=GOOD)
+    (folder / "asked.toml").write_text(CHAIN + '[data]\nmoments = "m.npz"\n[compare]\nrecipe = true\n')
+    assert "needs whole lattices" in complaint(capsys, "reduce", "asked.toml", "--out", "run")
 
 
 def test_a_network_that_cannot_be_on_a_lattice_is_an_input_error(folder):

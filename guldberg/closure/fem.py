@@ -65,7 +65,7 @@ class CubicElements(AbstractLinearFamily):
         return Rows(indices.reshape(-1), values.reshape(-1))
 
     def outside(self, theta: Float[Array, "k"]) -> Bool[Array, ""]:
-        high = self.low + self.cell * np.array(self.counts)
+        high = self.low + self.cell * np.array(self.counts, float)
         return jnp.any((theta < self.low) | (theta > high))
 
     def roughness(self) -> Float[np.ndarray, "dofs dofs"]:

@@ -1,7 +1,7 @@
 """Learned maps x(t + 1) = x(t) + F(x(t)): a polynomial F, by least squares and then through the whole roll-out.
 
-What the reactions conserve is kept in every step, whatever F says. For starts by the dozen a polynomial reaches from one
-to the next, where local elements would meet cells that no trajectory crossed. What x is, is left to the caller:
+What the reactions conserve is kept in every step, whatever F says. For starts by the dozen a polynomial reaches from
+one to the next, where local elements would meet cells that no trajectory crossed. What x is, is left to the caller:
 parameters of an energy, logarithms of moments, or means.
 """
 
