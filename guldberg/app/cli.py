@@ -19,7 +19,6 @@ import click
 
 from guldberg.errors import InputError
 
-NOT_YET = ("convert",)
 METHODS = ("ode", "ssa", "lattice", "particles", "field")
 
 
@@ -40,11 +39,6 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args[0] in NOT_YET:
-            raise click.UsageError(f"{args[0]} is not in this version; it has {', '.join(self.commands)}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,7 +103,7 @@ def answer(facts: dict[str, Any], text: str, as_json: bool) -> None:
 @click.option("--law", multiple=True, metavar='"A + 2 B"', help="A sum known to be constant in time. Repeatable.")
 @click.option("--noise", metavar="SD", help='Standard deviation where the table has none: "0.01" or "A=0.01,B=0.02".')
 @click.option("--method", type=click.Choice(["search", "freeze"]), help="See below; default search.")
-@click.option("--reactions", type=click.IntRange(1), metavar="N", help="freeze: how many reversible reactions to learn.")
+@click.option("--reactions", type=click.IntRange(1), metavar="N", help="freeze: how many reversible ones to learn.")
 @click.option("--starts", type=click.IntRange(1), metavar="N", help="freeze: random starts, all at once; default 8.")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="freeze: at most; default 1000000.")
 @seed
@@ -255,7 +249,7 @@ def simulate(
     if picture is not None:
         exchange.check_out(picture, (".png", ".svg", ".pdf"))
     times = _times(end, points, first)
-    model = options.network(network, sys.stdin.buffer)
+    model = options.network(network, sys.stdin.buffer, note)
     names, states = options.states(model, initial, initials)
     asked = Asked(model.network, names, states, times, options.kelvin(temperature, model), seed)
     done = methods.run(method, asked, {name: v for name, v in own.items() if v not in (None, ())}, note)
@@ -288,7 +282,7 @@ def show(network: str, temperature: float | None, notation: str | None, as_json:
     from guldberg.app import options
     from guldberg.app import show as shown
 
-    model = options.network(network, sys.stdin.buffer)
+    model = options.network(network, sys.stdin.buffer, note)
     if notation is not None:
         text = getattr(notations, notation)(model.network)
         answer({notation: text}, text, as_json)
@@ -318,6 +312,31 @@ def look(data: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
         plot.look(experiments).savefig(out, dpi=150)
     seen = looking.look(experiments)
     answer(seen.facts(), seen.render().rstrip(), as_json)
+
+
+@cli.command()
+@click.argument("network", metavar="IN")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@temperature
+@as_json
+@quiet
+def convert(network: str, out: Path, temperature: float | None, as_json: bool) -> None:
+    """Write a network in another form: our text (.crn), SBML (.xml, .sbml) or Antimony (.ant), by file ending.
+
+    SBML of Levels 2 and 3 is read, Level 3 Version 2 is written. What is not mass action is refused, by its id.
+
+    \b
+    Example: guldberg convert enzyme.crn enzyme.xml
+    """
+    from guldberg.app import exchange, options
+
+    exchange.check_out(out, (".crn", *options.SBML, options.ANTIMONY))
+    model = options.network(network, sys.stdin.buffer, note)
+    kelvin = temperature if temperature is None else options.kelvin(temperature, model)
+    exchange.write_network(out, model, kelvin)
+    species, reactions = model.network.species, model.network.equations()
+    facts = {"out": str(out), "species": list(species), "reactions": list(reactions), "initial": model.initial}
+    answer(facts, f"{out}: {len(species)} species, {len(reactions)} reactions", as_json)
 
 
 @cli.command()
@@ -418,7 +437,7 @@ def view(
     if source.is_dir():
         facts, title = views.of_run(source)
     else:
-        model = options.network(str(source), sys.stdin.buffer)
+        model = options.network(str(source), sys.stdin.buffer, note)
         states, kelvin = options.states(model, initial, None), options.kelvin(temperature, model)
         facts, title = views.of_network(model, states, end or 100.0, kelvin), f"{source.name}, live"
     checkpoints.write_whole(out, page.page(facts, title).encode())

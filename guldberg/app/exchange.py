@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import xarray
 
+from guldberg import text
+from guldberg.app.options import ANTIMONY, SBML
 from guldberg.app.tables import write_experiments
 from guldberg.errors import InputError
 from guldberg.experiments import Experiments
+from guldberg.text import Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,6 +37,21 @@ def write(path: Path, table: Experiments, dataset: xarray.Dataset) -> None:
         _whole(path, lambda part: dataset.to_netcdf(part, engine="h5netcdf", encoding=packed))
     else:
         _whole(path, lambda part: write_experiments(table, part))
+
+
+def write_network(path: Path, model: Model, temperature: float | None) -> None:
+    """As SBML, Antimony or our text, as the ending says; the first two hold constants at `temperature`."""
+    if path.suffix in SBML:
+        from guldberg.app.sbml import writing
+
+        written = writing.write(model, str(path), temperature)
+    elif path.suffix == ANTIMONY:
+        from guldberg.app import antimony
+
+        written = antimony.write(model, str(path), temperature)
+    else:
+        written = text.format(model.network, model.initial)
+    _whole(path, lambda part: part.write_text(written, encoding="utf-8"))
 
 
 def write_picture(path: Path, figure: Figure) -> None:

@@ -6,7 +6,7 @@ Every error names the option it came from.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,17 +19,26 @@ from guldberg.app.columns import Column
 from guldberg.errors import InputError
 from guldberg.system import WellMixed
 
+SBML, ANTIMONY = (".xml", ".sbml"), ".ant"
+
 Complex = tuple[int, ...]  # molecules of each species
 Reaction = tuple[Complex, Complex]  # reactants, products
 States = tuple[tuple[str, ...], Float[np.ndarray, "states species"]]  # names, amounts
 
 
-def network(path: str, standard_input: BinaryIO) -> text.Model:
-    """The network in the file at `path`, or on standard input where that is "-"."""
-    if Path(path).suffix in {".xml", ".sbml", ".ant"}:
-        raise InputError("this version reads networks as text (.crn) only", file=path)
+def network(path: str, standard_input: BinaryIO, note: Callable[[str], None]) -> text.Model:
+    """The network in the file at `path`, by its ending SBML, Antimony or our text; or our text on standard input where
+    that is "-". `note` is told how a foreign model was understood."""
     raw = standard_input.read() if path == "-" else Path(path).read_bytes()
     name = "standard input" if path == "-" else path
+    if Path(path).suffix in SBML:
+        from guldberg.app.sbml import reading  # libsbml takes its time
+
+        return reading.read(raw, name, note)
+    if Path(path).suffix == ANTIMONY:
+        from guldberg.app import antimony
+
+        return antimony.read(raw, name, note)
     try:
         return text.read(raw.decode("utf-8-sig"), file=name)
     except UnicodeDecodeError as error:

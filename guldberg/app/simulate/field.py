@@ -67,7 +67,9 @@ def run(
 
 def _adaptive(system: ReactionDiffusion, c0: np.ndarray, asked: Asked, _: float | None) -> tuple[Fields, str]:
     """Explicit: the Jacobian of an implicit method would have the square of the number of cells."""
-    control = diffrax.ClipStepSizeController(diffrax.PIDController(rtol=RTOL, atol=ATOL), step_ts=jnp.asarray(asked.times))
+    control = diffrax.ClipStepSizeController(
+        diffrax.PIDController(rtol=RTOL, atol=ATOL), step_ts=jnp.asarray(asked.times)
+    )
     found = simulate(system, c0, asked.times, solver=diffrax.Tsit5(), controller=control, throw=False)
     return np.asarray(found.values), "" if found.ok else found.outcome()
 

@@ -1,0 +1,1 @@
+"""SBML in and out: mass-action models, and nothing guessed about others."""

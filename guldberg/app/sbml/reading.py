@@ -1,0 +1,224 @@
+"""SBML, Level 2 or 3, as a network and its initial state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from guldberg.app.sbml.formulas import CONSTANT, Formulas, Polynomial, Refused, number
+from guldberg.app.sbml.library import checked, libsbml
+from guldberg.app.sbml.writing import identifier
+from guldberg.errors import InputError
+from guldberg.network import ReactionNetwork
+from guldberg.rates import Constant
+from guldberg.text import Model
+
+Directed = dict[tuple[tuple[str, ...], tuple[str, ...]], float]  # reactants and products one by one, constant
+
+
+def read(raw: bytes, file: str, note: Callable[[str], None]) -> Model:
+    """The mass-action model of an SBML document; InputError, by the id of what is something else.
+
+    Concentrations where all species are in compartments of one size, else amounts; `note` is told. A formula is
+    expanded: each of its terms is one directed reaction, of the molecules in the term. A species at its boundary, or
+    constant, stands on both sides. Names are the ids.
+    """
+    text, library = checked(raw, file), libsbml(file)
+    document = library.readSBMLFromString(text)
+    errors = [document.getError(i) for i in range(document.getNumErrors())]
+    for error in errors:
+        if error.getSeverity() >= library.LIBSBML_SEV_ERROR:
+            told = " ".join(error.getShortMessage().split() or error.getMessage().split())
+            raise InputError(f"no valid SBML: {told}", file=file, line=error.getLine(), column=error.getColumn())
+    if document.getLevel() not in (2, 3) or document.getModel() is None:
+        raise InputError(f"SBML of level {document.getLevel()}; expected a model of level 2 or 3", file=file)
+    try:
+        return _Reader(document.getModel(), library, note).model()
+    except Refused as refused:
+        raise InputError(str(refused), file=file) from None
+    except RecursionError:
+        raise InputError("its formulas call one another without end", file=file) from None
+
+
+class _Species(NamedTuple):
+    """How a species is seen: its symbol is `scale` times the variable of the network."""
+
+    scale: float
+    fixed: bool
+    initial: float | None  # of the variable
+
+
+class _Reader:
+    def __init__(self, model: Any, library: Any, note: Callable[[str], None]) -> None:
+        self.sbml, self.note = model, note
+        _refuse_what_is_not_read(model)
+        self.sizes = {c.getId(): c.getSize() if c.isSetSize() else 1.0 for c in model.getListOfCompartments()}
+        self.parameters = {p.getId(): p for p in model.getListOfParameters()}
+        self.assigned = {r.getVariable(): r.getMath() for r in model.getListOfRules()}
+        self.initially = {a.getSymbol(): a.getMath() for a in model.getListOfInitialAssignments()}
+        self.listed = {s.getId(): s for s in model.getListOfSpecies()}
+        functions = {f.getId(): f for f in model.getListOfFunctionDefinitions()}
+        self.formulas = Formulas(library, self._symbol, functions)
+        self.at_start = Formulas(library, self._start, functions)
+        self.volume = self._volume()
+        self.species = {name: self._seen(s) for name, s in self.listed.items()}
+
+    def model(self) -> Model:
+        names = tuple(self.species)
+        rows = [row for reaction in self.sbml.getListOfReactions() for row in self._reaction(reaction)]
+        if not rows:
+            raise Refused("a model without reactions")
+        sides = [[[side.count(name) for name in names] for side in row[:2]] for row in rows]
+        left, right = np.array(sides).swapaxes(0, 1)
+        backward = [row[3] for row in rows]
+        reverse = Constant.of(backward) if any(backward) else None
+        network = ReactionNetwork(
+            jnp.asarray(left), jnp.asarray(right), Constant.of([row[2] for row in rows]), reverse, self._names()
+        )
+        known = {own: s.initial for own, s in zip(self._names(), self.species.values(), strict=True)}
+        return Model(network, {name: x for name, x in known.items() if x is not None})
+
+    def _names(self) -> tuple[str, ...]:
+        """The ids; the name where the id was made from it by `guldberg.app.sbml.writing`."""
+        own = [s.getName() if identifier(s.getName()) == name else name for name, s in self.listed.items()]
+        return tuple(own) if len(set(own)) == len(own) else tuple(self.listed)
+
+    def _volume(self) -> float | None:
+        """The one size of all compartments with species; None: there are several, and amounts are counted."""
+        used = {s.getCompartment() for s in self.listed.values()}
+        if missing := used - self.sizes.keys():
+            raise Refused(f"the compartment {min(missing)!r} is not there")
+        for name in used & (self.initially.keys() | self.assigned.keys()):
+            raise Refused(f"the size of the compartment {name!r} is assigned, which is not read")
+        sizes = {self.sizes[name] for name in used}
+        if not all(0 < size < np.inf for size in sizes):
+            raise Refused("the size of a compartment is not positive")
+        if len(sizes) > 1:
+            self.note("compartments differ in size: the species are amounts, not concentrations")
+            return None
+        (volume,) = sizes or {1.0}
+        if volume != 1:
+            self.note(f"the compartment has a size of {volume:g}: the species are concentrations in it")
+        return volume
+
+    def _seen(self, s: Any) -> _Species:
+        own, count = self.sizes[s.getCompartment()], s.getHasOnlySubstanceUnits()
+        of_amount = 1.0 if self.volume is None else 1 / self.volume  # variable per amount
+        scale = (1.0 if count else 1 / own) / of_amount
+        fixed = s.getBoundaryCondition() or s.getConstant()
+        if s.getId() in self.initially:
+            value = number(self._by(s.getId(), lambda: self.at_start.value(self.initially[s.getId()], {})))
+            return _Species(scale, fixed, value / scale)
+        if s.isSetInitialAmount():
+            return _Species(scale, fixed, s.getInitialAmount() * of_amount)
+        return _Species(
+            scale, fixed, s.getInitialConcentration() * own * of_amount if s.isSetInitialConcentration() else None
+        )
+
+    def _symbol(self, name: str) -> Polynomial:
+        if name in self.species:
+            return {(name,): self.species[name].scale}
+        return self._constant(name)
+
+    def _start(self, name: str) -> Polynomial:
+        """At the first time, species are numbers."""
+        if name in self.listed:
+            seen = self._seen(self.listed[name])
+            if seen.initial is None:
+                raise Refused(f"the species {name!r} has no initial value")
+            return {CONSTANT: seen.initial * seen.scale}
+        return self._constant(name)
+
+    def _constant(self, name: str) -> Polynomial:
+        if name in self.assigned:
+            return self.formulas.value(self.assigned[name], {})
+        if name in self.initially:
+            return self.at_start.value(self.initially[name], {})
+        if name in self.sizes:
+            return {CONSTANT: self.sizes[name]}
+        if name not in self.parameters:
+            raise Refused(f"{name!r} is none of its species, compartments and parameters")
+        return _parameter(self.parameters[name])
+
+    def _reaction(self, reaction: Any) -> list[tuple[tuple[str, ...], tuple[str, ...], float, float]]:
+        """Reactants, products, forward and reverse constants."""
+        name = reaction.getId()
+        if reaction.isSetFast() and reaction.getFast():
+            raise Refused(f"reaction {name!r} is fast, which is not read")
+        law = reaction.getKineticLaw()
+        if law is None or law.getMath() is None:
+            raise Refused(f"reaction {name!r} has no kinetic law")
+        local = {p.getId(): _parameter(p) for p in [*law.getListOfParameters(), *law.getListOfLocalParameters()]}
+        rate = self._by(name, lambda: self.formulas.value(law.getMath(), local))
+        directed = self._directed(name, rate, self._change(reaction))
+        rows = []
+        while directed:
+            (left, right), forward = next(iter(directed.items()))
+            del directed[left, right]
+            rows.append((left, right, forward, directed.pop((right, left), 0.0)))
+        return rows
+
+    def _directed(self, name: str, rate: Polynomial, change: Mapping[str, int]) -> Directed:
+        """Each term of the rate as a reaction of the molecules in it."""
+        out: Directed = {}
+        for met, factor in rate.items():
+            if factor == 0 or not change:
+                continue
+            left, sign = Counter(met), 1 if factor > 0 else -1
+            right = Counter({s: left[s] + sign * change.get(s, 0) for s in [*left, *change]})
+            if short := [s for s, n in right.items() if n < 0]:
+                raise Refused(
+                    f"reaction {name!r} is not mass action: it takes more of {short[0]!r} than its rate knows"
+                )
+            k = abs(factor) / (1.0 if self.volume is None else self.volume)
+            out[tuple(sorted(met)), tuple(sorted(right.elements()))] = k
+        if not out:
+            self.note(f"reaction {name!r} changes nothing and is left out")
+        return out
+
+    def _change(self, reaction: Any) -> dict[str, int]:
+        """The net change of each species that can change."""
+        net: Counter[str] = Counter()
+        for sign, side in ((-1, reaction.getListOfReactants()), (1, reaction.getListOfProducts())):
+            for one in side:
+                n = one.getStoichiometry() if one.isSetStoichiometry() or one.getLevel() == 2 else np.nan
+                if (
+                    n != np.round(n)
+                    or (one.getLevel() == 2 and one.isSetStoichiometryMath())
+                    or one.getId() in self.initially
+                ):
+                    raise Refused(
+                        f"reaction {reaction.getId()!r}: the number of {one.getSpecies()!r} is not a whole one"
+                    )
+                if one.getSpecies() not in self.species:
+                    raise Refused(f"reaction {reaction.getId()!r}: {one.getSpecies()!r} is no species")
+                net[one.getSpecies()] += sign * int(n)
+        return {s: n for s, n in net.items() if n and not self.species[s].fixed}
+
+    def _by(self, name: str, compute: Callable[[], Polynomial]) -> Polynomial:
+        try:
+            return compute()
+        except Refused as refused:
+            raise Refused(f"{name!r} is not mass action: {refused}") from None
+
+
+def _refuse_what_is_not_read(model: Any) -> None:
+    for event in model.getListOfEvents():
+        raise Refused(f"the event {event.getId() or event.getName()!r}: events are not read")
+    for rule in model.getListOfRules():
+        target = model.getElementBySId(rule.getVariable()) if rule.getVariable() else None
+        if not rule.isAssignment() or target is None or target.getElementName() != "parameter":
+            raise Refused(f"the rule for {rule.getVariable()!r}: of rules, only assignments to parameters are read")
+    for one in [model, *model.getListOfSpecies()]:
+        if one.getLevel() == 3 and one.isSetConversionFactor():
+            raise Refused(f"{one.getId()!r} has a conversion factor, which is not read")
+
+
+def _parameter(p: Any) -> Polynomial:
+    if not p.isSetValue() or not np.isfinite(p.getValue()):
+        raise Refused(f"the parameter {p.getId()!r} has no finite value")
+    return {CONSTANT: p.getValue()}
