@@ -98,20 +98,25 @@ class Same(AbstractCheck):
 
 
 class Tolerant(AbstractCheck):
-    """How much of the first figure does noise cost, in the worst of the draws, at T?"""
+    """How much of the first figure does noise cost, in the worst of the draws, at T and as long as it is judged?"""
 
     control: str = eqx.field(static=True)
 
     def __call__(self, designed: Designed, trials: Mapping[str, Trial]) -> list[Finding]:
         if self.control not in trials:
             return []
-        needed, trial = wanted(designed), trials[self.control]
-        first = next(iter(needed.kept))
-        before = _mean(trials["as designed"], first, designed.horizon)
-        worst = -math.inf if trial.void.any() else float(trial.at(first, designed.horizon).min())
-        lost = (before - worst) / (abs(before) if needed.kept[first].relative else 1.0)
-        meaning = f"{first} lost at T in the worst of {len(trial.fastest)} draws"
-        return [_at_most(f"{self.control}: {first} lost", lost, needed.tolerates, meaning)]
+        until, meaning = judged_until(designed), f"in the worst of {len(trials[self.control].fastest)} draws"
+        first, lost = next(iter(wanted(designed).kept)), max(self._lost(designed, trials, designed.horizon), 0.0)
+        if until > designed.horizon:
+            lost, meaning = max(lost, self._lost(designed, trials, until)), f"{meaning}, there or at {until:g} s"
+        limit = wanted(designed).tolerates
+        return [_at_most(f"{self.control}: {first} lost", lost, limit, f"{first} lost at T {meaning}")]
+
+    def _lost(self, designed: Designed, trials: Mapping[str, Trial], time: float) -> float:
+        first, kept = next(iter(wanted(designed).kept.items()))
+        trial, before = trials[self.control], _mean(trials["as designed"], first, time)
+        worst = -math.inf if trial.void.any() else float(trial.at(first, time).min())
+        return (before - worst) / (abs(before) if kept.relative else 1.0)
 
 
 class BetterThan(AbstractCheck):

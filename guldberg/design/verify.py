@@ -33,8 +33,8 @@ from guldberg.design.trials import Trial, joined, run, times, wanted
 from guldberg.drive import AbstractNoisyDrive
 from guldberg.learn.fit import Metrics
 
-MANY, FEW = 16, 4  # draws of a design that starts from random bits, and of what is dear or needs no more
-SOON = 100.0  # seconds that a flow which has to be drawn is followed in the finest steps
+MANY, FEW = 8, 2  # draws of a design that starts from random bits, and of what is dear or needs no more
+SOON = 100.0  # seconds; a flow which has to be drawn makes a run ten times as dear
 ABLATIONS = ("initial parameters", "random parameters", "random start", "random start by species")
 
 
@@ -71,12 +71,12 @@ def _first(draws: int) -> tuple[AbstractControl, ...]:
 def standard(designed: Designed) -> tuple[AbstractControl, ...]:
     """All that `guldberg verify` runs."""
     many, few = (MANY, FEW) if designed.recipe.used else (1, 1)
-    until = judged_until(designed)
-    soon = min(until, SOON) if isinstance(designed.system.drive, AbstractNoisyDrive) else until
+    drawn, until = isinstance(designed.system.drive, AbstractNoisyDrive), judged_until(designed)
+    soon, worst = (min(until, SOON), FEW) if drawn else (until, 5)
     noise = [
-        controls.NoisyStart(0.05, until),
-        controls.NoisyStart(0.1, until),
-        controls.NoisyConstants(0.01, until),
+        controls.NoisyStart(0.05, until, draws=worst),
+        controls.NoisyStart(0.1, until, draws=worst),
+        controls.NoisyConstants(0.01, until, draws=worst),
     ]
     noise += [controls.NoisyDrive(0.5, until)] if controls.steady(designed.system.drive) else []
     free = [controls.FreeSpace(until, draws=few)] if wanted(designed).spreads else []
@@ -88,10 +88,10 @@ def standard(designed: Designed) -> tuple[AbstractControl, ...]:
         FinerGrid(until, draws=few),
         *free,
         *noise,
-        controls.InitialParameters(until, draws=few),
-        controls.RandomStart(until),
-        controls.RandomStart(until, per_species=True),
-        controls.RandomParameters(until),
+        controls.InitialParameters(soon, draws=few),
+        controls.RandomStart(soon),
+        controls.RandomStart(soon, per_species=True),
+        controls.RandomParameters(soon),
     )
 
 
@@ -184,7 +184,8 @@ class Verification:
         """The share of the work that is done: cells times steps."""
         each = [n / self._longer(c, trials) for c, n in zip(self.controls, self._work, strict=True)]
         total = sum(n * c.draws for n, c in zip(each, self.controls, strict=True))
-        return sum(n * len(trial.fastest) for n, trial in zip(each, trials, strict=False)) / total
+        drawn = [min(len(trial.fastest), c.draws) for trial, c in zip(trials, self.controls, strict=False)]
+        return sum(n * count for n, count in zip(each, drawn, strict=False)) / total
 
     @functools.cached_property
     def _work(self) -> tuple[float, ...]:
