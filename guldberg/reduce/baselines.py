@@ -28,7 +28,7 @@ from guldberg.reduce.learn import in_a_row
 
 ORDER = 4
 MEAN_FIELD = Energy({"b": A[0]})
-ROUNDS, LONGEST, SETTLED = 7, 0.7, 1e-4  # of Gauss-Newton in the logarithms of the rates
+ROUNDS, LONGEST, SETTLED = 7, 0.7, 1e-3  # of Gauss-Newton in the logarithms of the rates
 NUDGE = 1e-4  # by which they are moved to see what follows: no derivative to compile beside the roll-out itself
 FITTED_AT = 24  # times of a trajectory, as in the learning evenly in the logarithm of time
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -210,9 +211,22 @@ def test_simulated_chains_begin_as_they_were_drawn():
     plan = ChainPlan(place)
     job = ChainReduction(plan, lattices.ChainLattices(place))
     seen = lattices.ChainLattices(place)(theta, lattices=400, steps=1, seed=3)[:, 0]
-    exact = np.asarray(job.chain.moments(theta[0]))
-    sd = np.sqrt(np.diag(np.asarray(job.chain.covariance(theta[0]))) / 1600)
+    exact, covariance = jax.jit(lambda t: (job.chain.moments(t), job.chain.covariance(t)))(theta[0])
+    sd = np.sqrt(np.diag(covariance) / 1600)
     assert (abs(seen.mean(axis=0)[:3] - exact) < 4 * sd).all()
+
+
+def test_whole_chains_lose_pairs_of_particles_alone():
+    """2 A -> 0: the parity of each chain stays, its number falls, and the first are draws of the start."""
+    place = Lattice(parse("2 A -> 0 @ 0.3"), (80,))
+    theta = np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
+    states = lattices.ChainLattices(place).states(theta, lattices=40, steps=6, seed=1)
+    assert states.shape == (2, 7, 40, 80) and states.dtype == np.int8
+    numbers = states.sum(axis=3)
+    lost = -np.diff(numbers, axis=1)
+    assert (lost >= 0).all() and (lost % 2 == 0).all() and lost.sum() > 0
+    expected = 80 / (1 + np.exp([-1.0, 1.0]))
+    assert (abs(numbers[:, 0].mean(axis=1) - expected) < 4 * np.sqrt(80 / 4 / 40)).all()
 
 
 def test_by_order_is_counts_per_1000_sites():
@@ -276,3 +290,16 @@ def test_a_mean_of_no_particles_is_no_infinity():
     none = Recorded(*(np.zeros((2, n)) for n in (2, 3, 3, 45, 5, 2)), simulations=10)
     logs = coordinates.LogMoments(2, 64, 192)
     assert np.isfinite(logs(none.moments, 0.05)).all()
+
+
+@pytest.mark.slow
+def test_hidden_layers_and_the_published_recipe_on_the_same_data():
+    """In small: every way is judged by the same starts, and what learns is nearer than what does not."""
+    place = Lattice(parse("2 A -> 0 @ 0.05"), (60,))
+    plan = ChainPlan(place, steps=16, starts=8, lattices=12, held_out=4, truth=200, outside=0, layers=True, recipe=True)
+    found = run(kind.job_of(plan, None), 0)
+    assert len(found.layers) == 3 and len(found.recipes) == 8
+    nothing = found.recipes["nothing moves, F = 0"]
+    for _, learned in found.layers.values():
+        assert learned[0, -1] < 0.3 * nothing[0, -1]
+    assert found.recipes["exact moments, SGD"][0, -1] < nothing[0, -1]
