@@ -28,7 +28,7 @@ def pattern(
     species: int = 4,
     reactions: Callable[[int], Reactions] = gray_scott_like,
     horizons: Sequence[float] = (64, 256, 1024),
-    updates: Sequence[int] = (800, 1400, 800),
+    updates: Sequence[int] = (1000, 1300, 700),
     rates: Sequence[float] = (2e-2, 2e-2, 1e-2),
     noise: float = 0.1,
 ) -> Recipe:
@@ -50,7 +50,7 @@ def pattern(
 
     if not len(horizons) == len(updates) <= len(rates):
         raise ValueError(f"{len(horizons)} horizons, {len(updates)} updates and {len(rates)} rates do not go together")
-    loss = likeness(picture, When(1 / 16, 1 / 4, 1 / 2, 1.0, random=1))
+    loss = likeness(picture, When(0.25, 0.5, 1.0, random=1))
     disturb = Rough(state=noise, constants=0.005, ramp=0.3) if noise else None
     stages = tuple(
         Stage(T, count, loss, _descent(rate), disturb=disturb)

@@ -1,14 +1,16 @@
 """Pruning: the few reactions that matter, found by leaving out one after another.
 
-Directed reactions are tried in the order of their mean flux, the smallest first, again and again until none can be
-spared. A reaction can be spared if without it the behaviour stays within the criteria of its kind, for as long as it is
-judged: as the design is, or, of pictures, after the others were tuned a little to make up for it. What is spared stays
-out while the next is tried, and the criteria are of the whole loss, from the design with all its reactions.
+Directed reactions (both directions at once, where rates follow from free energies) are tried in the order of their mean
+flux, the smallest first, again and again until none can be spared. A reaction can be spared if without it the behaviour
+stays within the criteria of its kind, for as long as it is judged: as the design is, or, of pictures, after the others
+were tuned a little to make up for it. What is spared stays out while the next is tried, and the criteria are of the
+whole loss, from the design with all its reactions.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import equinox as eqx
 import jax
@@ -16,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
+from guldberg import thermo
 from guldberg.design import trials
 from guldberg.design.checks import judged_until
 from guldberg.design.controls import AbstractControl, Subject, as_designed, constants, with_constants
@@ -98,8 +101,8 @@ class Pruning:
     def step(self, state: State) -> tuple[State, Metrics]:
         """One reaction is tried."""
         one, rest = state.order[0], state.order[1:]
-        less, before = (*state.removed, one), self._at(state)
-        found, tried = self._tried(before, less, state)
+        less, before = (*state.removed, *self._together(one)), self._at(state)
+        found, tried = self._tried(before, one, less, state)
         removed = less if tried.spared else state.removed
         leaves = _leaves(found) if tried.spared and tried.tuned else state.leaves
         after = dataclasses.replace(state, order=rest, removed=removed, leaves=leaves, tried=(*state.tried, tried))
@@ -124,9 +127,9 @@ class Pruning:
         """The design as it was last tuned."""
         return _with_leaves(self.designed, state.leaves) if state.leaves else self.designed
 
-    def _tried(self, before: Designed, less: tuple[int, ...], state: State) -> tuple[Designed, Tried]:
+    def _tried(self, before: Designed, one: int, less: tuple[int, ...], state: State) -> tuple[Designed, Tried]:
         """The design without one more reaction, tuned if it needs to be and can be."""
-        name, some = self._equation(less[-1]), len(less) < len(constants(before.system))
+        name, some = self._equation(one), len(less) < len(constants(before.system))
         trial = self._run(before, less, state.seed)
         holds = some and self._holds(trial, state.full)
         if holds or not some or not tunable(before):
@@ -161,18 +164,31 @@ class Pruning:
         """What is left, by mean flux at some times up to T, the smallest first."""
         here = dataclasses.replace(designed, system=without(designed, removed))
         both = trials.fluxes(here, seed).ravel()[: len(constants(here.system))]
-        ranked = np.argsort(both, kind="stable")
-        return tuple(int(i) for i in ranked if int(i) not in removed)
+        ranked, n = np.argsort(both, kind="stable"), len(here.network.reactants)
+        one_by_one = ranked if not self.paired else ranked[ranked < n]
+        return tuple(int(i) for i in one_by_one if int(i) not in removed)
+
+    @functools.cached_property
+    def paired(self) -> bool:
+        """Whether the rates follow from free energies: then a reaction goes both ways or not at all."""
+        try:
+            thermo.energies(self.designed.network)
+        except ValueError:
+            return False
+        return True
+
+    def _together(self, i: int) -> tuple[int, ...]:
+        return (i, i + len(self.designed.network.reactants)) if self.paired else (i,)
 
     def _equation(self, i: int) -> str:
         network = self.designed.network
         sides, n = (np.asarray(network.reactants), np.asarray(network.products)), len(network.reactants)
         left, right = sides if i < n else sides[::-1]
-        return equation(left[i % n], right[i % n], network.species)
+        return equation(left[i % n], right[i % n], network.species, reversible=self.paired)
 
     def _metrics(self, state: State) -> Metrics:
         total = len(constants(self.designed.system))
-        done = 1 - len(state.order) / max(total - state.before, 1)
+        done = 1 - len(state.order) * len(self._together(0)) / max(total - state.before, 1)
         return {"stage": "pruning", "progress": done, "reactions": total - len(state.removed)}
 
 
