@@ -30,7 +30,7 @@ from guldberg.learn.losses import CrossEntropy, Dissipation, Steps, When
 from guldberg.rollout import rollout
 from guldberg.space.grid import Grid
 from guldberg.space.stencil import NinePoint
-from guldberg.stepper import AbstractStepper, Euler
+from guldberg.stepper import AbstractStepper, Euler, Patankar
 from guldberg.system import ReactionDiffusion
 
 EULER = Euler()
@@ -168,14 +168,15 @@ def _recall(
 FLOW, NOISE = 0.1, 0.8  # f, and the most that the noise adds to it: .4 on average
 
 
-def bits(*, words: int = 16, updates: int = 600) -> Recipe:
+def bits(*, words: int = 16, updates: int = 1000) -> Recipe:
     """Bits that a decoder reads from states under a noisy flow: generator, medium and decoder learn together, from
-    equal competitors on, and the states dissipate. T = 24 s is enough: what they hold so long they hold. Steps of 1 s
-    are too long for Euler's rule beside these constants: they leave negative concentrations behind, and blow up."""
+    equal competitors on, and the states dissipate. T = 24 s is enough: what they hold so long they hold. Beside these
+    constants steps of 1 s need a rule that stays positive; Euler's, in steps of 1/2 s too, leaves negative
+    concentrations behind and blows up, more often as the states become sharp."""
     read = 2 * CrossEntropy(when=When(0.0, 1.0)) + 0.4 * CrossEntropy(when=When(random=1))
     loss = 2 / 2.4 * read + 0.3 * Dissipation() + 5 * Steps(0.7)
     rates = Rates({"start": 3e-3, "decoder": 3e-3, "medium": 3e-4}, warmup=20, cosine=True, floor=0.05)
-    stage = Stage(24, updates, loss, Descent(rates, beta1=0.95, clip_all=1.0), dt=0.5, batch=2)
+    stage = Stage(24, updates, loss, Descent(rates, beta1=0.95, clip_all=1.0), stepper=Patankar(), batch=2)
     return Recipe("bits", lambda key: _built(words, key), (stage,), reads, bits=words, used=words)
 
 

@@ -52,7 +52,7 @@ POOL = 2**BITS  # states
 OLD = 3000.0  # seconds that a state of the pool lives, on average
 SETTLED = 640.0  # seconds that the first ones have lived already
 DEAD = 0.05  # k_B per cell: below it there is no pattern any more
-LEVEL = 9.9  # concentration of what is fed there: just below the 10 at which Elliott's code cuts off
+LEVEL = 9.7  # concentration of what is fed there: all stays below the 10 at which Elliott's code cuts off
 ENERGY = (4.0, 0.0, -4.0, -4.0, -4.0)  # mu / RT to start with: the feed X0 is rich, what it decays to is poor
 
 
