@@ -147,7 +147,7 @@ class ChainReduction:
             state.thetas,
             state.fits,
             self._slices(state),
-            tuple((f"{penalty:g}", error) for penalty, error in _by_penalty(state.penalties).items()),
+            tuple((f"{penalty:.3g}", error) for penalty, error in _by_penalty(state.penalties).items()),
             state.beyond,
             {name: tuple(map(wrong, pair)) for name, pair in state.layers.items()},
             {name: wrong(moments) for name, moments in state.recipes.items()},

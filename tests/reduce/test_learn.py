@@ -11,10 +11,13 @@ from guldberg.closure.graphical import PAIRS
 from guldberg.closure.projection import Projection
 from guldberg.closure.rhs import AbstractRightHandSide, rollout
 from guldberg.reduce.learn import (
+    FACTOR,
+    TRIES,
     Lesson,
     ReducedModel,
     excess,
     from_rules,
+    further,
     held_out,
     nothing,
     refine,
@@ -89,3 +92,20 @@ def test_a_reduced_model_simulates_counts_draws_and_says_where_it_is_lost() -> N
     lattice = model.sample(path[-1], key=jax.random.key(0))
     assert lattice.shape == (100,) and set(np.unique(lattice)) <= {0, 1}
     assert not model.outside(path).any() and model.outside(path + 5).all()
+
+
+@pytest.mark.parametrize("bottom", [1.0, 10.0, 300.0])
+def test_the_penalty_walks_to_the_bottom_and_stops_there(bottom: float) -> None:
+    tried: dict[float, float] = {}
+    while (penalty := further(tried)) is not None:
+        tried[penalty] = abs(np.log(penalty / bottom))
+    best = min(tried, key=lambda penalty: tried[penalty])
+    assert len(tried) <= TRIES and abs(np.log(best / bottom)) <= np.log(FACTOR) / 2 + 1e-9
+    assert {round(best / FACTOR, 9), round(best * FACTOR, 9)} <= {round(penalty, 9) for penalty in tried}
+
+
+def test_a_penalty_that_fails_everywhere_is_not_tried_for_ever() -> None:
+    tried: dict[float, float] = {}
+    while (penalty := further(tried)) is not None:
+        tried[penalty] = np.inf
+    assert len(tried) == 3
