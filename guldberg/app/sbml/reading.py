@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from guldberg.app.sbml.formulas import CONSTANT, Formulas, Polynomial, Refused, number
+from guldberg.app.sbml.formulas import CONSTANT, MOST_MOLECULES, Formulas, Polynomial, Refused, number
 from guldberg.app.sbml.library import checked, libsbml
-from guldberg.app.sbml.writing import identifier
+from guldberg.app.sbml.writing import is_identifier
 from guldberg.errors import InputError
 from guldberg.network import ReactionNetwork
 from guldberg.rates import Constant
@@ -84,7 +84,7 @@ class _Reader:
 
     def _names(self) -> tuple[str, ...]:
         """The ids; the name where the id was made from it by `guldberg.app.sbml.writing`."""
-        own = [s.getName() if identifier(s.getName()) == name else name for name, s in self.listed.items()]
+        own = [s.getName() if is_identifier(name, s.getName()) else name for name, s in self.listed.items()]
         return tuple(own) if len(set(own)) == len(own) else tuple(self.listed)
 
     def _volume(self) -> float | None:
@@ -109,15 +109,17 @@ class _Reader:
         own, count = self.sizes[s.getCompartment()], s.getHasOnlySubstanceUnits()
         of_amount = 1.0 if self.volume is None else 1 / self.volume  # variable per amount
         scale = (1.0 if count else 1 / own) / of_amount
-        fixed = s.getBoundaryCondition() or s.getConstant()
+        initial = self._initial(s, own, of_amount, scale)
+        if initial is not None and not 0 <= initial < np.inf:
+            raise Refused(f"the initial value of {s.getId()!r} is {initial:g}; expected it finite and not negative")
+        return _Species(scale, s.getBoundaryCondition() or s.getConstant(), initial)
+
+    def _initial(self, s: Any, own: float, of_amount: float, scale: float) -> float | None:
         if s.getId() in self.initially:
-            value = number(self._by(s.getId(), lambda: self.at_start.value(self.initially[s.getId()], {})))
-            return _Species(scale, fixed, value / scale)
+            return number(self._by(s.getId(), lambda: self.at_start.value(self.initially[s.getId()], {}))) / scale
         if s.isSetInitialAmount():
-            return _Species(scale, fixed, s.getInitialAmount() * of_amount)
-        return _Species(
-            scale, fixed, s.getInitialConcentration() * own * of_amount if s.isSetInitialConcentration() else None
-        )
+            return s.getInitialAmount() * of_amount
+        return s.getInitialConcentration() * own * of_amount if s.isSetInitialConcentration() else None
 
     def _symbol(self, name: str) -> Polynomial:
         if name in self.species:
@@ -186,14 +188,10 @@ class _Reader:
         for sign, side in ((-1, reaction.getListOfReactants()), (1, reaction.getListOfProducts())):
             for one in side:
                 n = one.getStoichiometry() if one.isSetStoichiometry() or one.getLevel() == 2 else np.nan
-                if (
-                    n != np.round(n)
-                    or (one.getLevel() == 2 and one.isSetStoichiometryMath())
-                    or one.getId() in self.initially
-                ):
-                    raise Refused(
-                        f"reaction {reaction.getId()!r}: the number of {one.getSpecies()!r} is not a whole one"
-                    )
+                computed = one.getLevel() == 2 and one.isSetStoichiometryMath() or one.getId() in self.initially
+                if computed or not (0 <= n <= MOST_MOLECULES and n == np.round(n)):
+                    where = f"reaction {reaction.getId()!r}: the number of {one.getSpecies()!r}"
+                    raise Refused(f"{where} is not a whole one, at most {MOST_MOLECULES}")
                 if one.getSpecies() not in self.species:
                     raise Refused(f"reaction {reaction.getId()!r}: {one.getSpecies()!r} is no species")
                 net[one.getSpecies()] += sign * int(n)

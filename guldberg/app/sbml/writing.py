@@ -51,6 +51,11 @@ def identifier(name: str) -> str:
     return plain if re.match(r"[A-Za-z_]", plain) else f"_{plain}"
 
 
+def is_identifier(own: str, name: str) -> bool:
+    """Whether `own` is the id that `identifiers` gives a species of this name."""
+    return bool(name) and re.fullmatch(re.escape(identifier(name)) + r"(_\d+)?", own) is not None
+
+
 def identifiers(names: Sequence[str]) -> list[str]:
     """An id for each, all different."""
     own: list[str] = []
