@@ -134,6 +134,13 @@ def test_each_check_sees_what_it_is_for(control, change, name):
     assert name in {f.name for f in found if not f.passed}
 
 
+def test_as_good_as_a_control_is_not_better():
+    runs = dict(verdict(honest).trials)
+    same = dataclasses.replace(runs["as designed"], control="random start")
+    (finding,) = checks.BetterThan("random start")(honest(), {**runs, "random start": same})
+    assert finding.figure == 0 and not finding.passed
+
+
 def test_runs_that_blew_up_are_void_and_count_for_nobody():
     runs = dict(verdict(honest).trials)
     random = runs["random start"]
