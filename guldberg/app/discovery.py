@@ -15,15 +15,26 @@ from guldberg.app import options as read
 from guldberg.app import report, results
 from guldberg.app.runs import Kind
 from guldberg.app.tables import read_experiments
+from guldberg.discover.freezing import Freezing
 from guldberg.errors import InputError
 from guldberg.experiments import Experiments
 
 Options = Mapping[str, Any]  # as typed: text, numbers and lists of them; what was not asked is absent
 
 
-def discovery(options: Options, inputs: Sequence[Path]) -> discover.Discovery:
+FREEZE = ("reactions", "starts", "epochs")  # options of `--method freeze` alone
+SEARCH = ("max_order", "catalysts", "require", "forbid", "law")  # of the default method alone
+
+
+def discovery(options: Options, inputs: Sequence[Path]) -> discover.Discovery | Freezing:
     """The job of `guldberg discover`. InputError where the data or an option cannot be used."""
+    freeze = options.get("method") == "freeze"
+    strange = [f"--{name.replace('_', '-')}" for name in (SEARCH if freeze else FREEZE) if name in options]
+    if strange:
+        raise InputError(f"{', '.join(strange)}: not with --method {'freeze' if freeze else 'search'}")
     data = experiments(options, inputs)
+    if freeze:
+        return _freezing(data, options)
     return discover.Discovery(
         data,
         discover.Options(
@@ -35,6 +46,12 @@ def discovery(options: Options, inputs: Sequence[Path]) -> discover.Discovery:
         ),
         _first_look,
     )
+
+
+def _freezing(data: Experiments, options: Options) -> Freezing:
+    if "reactions" not in options:
+        raise InputError("--method freeze needs to know how many reactions to learn: give --reactions N")
+    return Freezing(data, **{name: options[name] for name in FREEZE if name in options})
 
 
 def _first_look(data: Experiments) -> tuple[str, ...]:

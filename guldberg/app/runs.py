@@ -124,10 +124,15 @@ def go(
 
 
 def reached(folder: Path, kinds: Mapping[str, Kind]) -> tuple[Any, Spec, float]:
-    """The result as far as the run in `folder` got, its spec, and the seconds of work so far; nothing is computed."""
+    """The result as far as the run in `folder` got, its spec, and the seconds of work so far; nothing is computed.
+
+    InputError where it has none yet."""
     spec, job = _reopen(folder, kinds, lambda note: None)
     saved = _last(folder, checkpoints.load(folder / "checkpoints", job.state_types, lambda note: None))
-    return job.result(saved.state), spec, saved.seconds
+    try:
+        return job.result(saved.state), spec, saved.seconds
+    except (ValueError, ArithmeticError) as error:
+        raise InputError(f"this run has no result to show: {error}", file=str(folder)) from None
 
 
 def further(
