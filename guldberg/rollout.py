@@ -181,8 +181,9 @@ def _kernels(
 
 def _flow(drive: AbstractDrive | None, c0: Float[Array, "species *grid"]) -> Float[Array, "1 species *grid"] | None:
     """A flow that differs from place to place, the same at all steps."""
-    varies = isinstance(drive, FlowReactor) and drive.rate.ndim > 0
-    return jnp.broadcast_to(drive.rate.astype(c0.dtype), (1, *c0.shape)) if varies else None
+    if not (isinstance(drive, FlowReactor) and drive.rate.ndim):
+        return None
+    return jnp.broadcast_to(drive.rate.astype(c0.dtype), (1, *c0.shape))
 
 
 def _in_pieces(
@@ -192,7 +193,7 @@ def _in_pieces(
     of a long run would fill the memory."""
     key, rows, dt = course.key, course.rows, course.dt
     noise, steps = _first_noise(system, c0, key), len(course.slots) - 1
-    assert noise is not None
+    assert noise is not None and key is not None
 
     def flows(noise: Array, n: Array) -> tuple[Array, Array]:
         flow = jnp.broadcast_to(drive.frozen(noise, system.grid).rate, c0.shape)

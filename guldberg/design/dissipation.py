@@ -49,10 +49,10 @@ CAP = 9.0  # concentration
 T = 64.0  # seconds, as in Elliott's Figure 3
 BITS = 3
 POOL = 2**BITS  # states
-OLD = 3000.0  # seconds that a state of the pool lives, on average
+OLD = 1500.0  # seconds that a state of the pool lives, on average
 SETTLED = 640.0  # seconds that the first ones have lived already
 DEAD = 0.05  # k_B per cell: below it there is no pattern any more
-LEVEL = 9.7  # concentration of what is fed there: all stays below the 10 at which Elliott's code cuts off
+LEVEL = 9.9  # concentration of what is fed there: all stays below the 10 at which Elliott's code cuts off
 ENERGY = (4.0, 0.0, -4.0, -4.0, -4.0)  # mu / RT to start with: the feed X0 is rich, what it decays to is poor
 
 
@@ -73,17 +73,18 @@ def dissipation(*, shape: tuple[int, int] = (64, 64), updates: tuple[int, int] =
     return Recipe("dissipation", build, stages, accounted)
 
 
-def resolved(*, shape: tuple[int, int] = (64, 64), updates: int = 400) -> Recipe:
+def resolved(*, shape: tuple[int, int] = (64, 64), updates: int = 200) -> Recipe:
     """Entropy production that is the medium's and not the grid's: gradients are kept to what the grid resolves, and
     only the medium is learned, from a pool of states that it has itself been making from random ones. It begins with
-    two labyrinths in one place, and goes slowly: a state shows only after hundreds of seconds that it dies."""
+    two labyrinths in one place, and goes slowly: what a pattern comes to shows only after hundreds of seconds, and
+    steps four times as long lead to media that dissipate more in the states they have, less in those they make."""
     grid = Grid.periodic(shape, stencil=NinePoint())
     system = labyrinths(grid)
     mean, sd = (LEVEL * jnp.asarray(x) for x in ([0.8, 0.8, 0.05, 0.05, 0.1], [0.1, 0.1, 0.2, 0.2, 0.02]))
     anywhere = Scattered(mean, sd, grid)
     loss = _steep() + 100 * Steps(0.05) + 10 * Ceiling(LEVEL) + 30 * Unresolved(0.875)
     renew = Renew(functools.partial(moved_on, anywhere=anywhere, seconds=T, dt=0.5), every=POOL)
-    rates = Rates({"medium": 6e-4}, warmup=20, cosine=True, floor=0.05)
+    rates = Rates({"medium": 1.5e-4}, warmup=20, cosine=True, floor=0.05)
     rough = Rough(constants=0.01)
     stage = Stage(T, updates, loss, Descent(rates, clip_all=1.0), dt=0.5, disturb=rough, renew=renew)
 
@@ -252,6 +253,7 @@ def _mean_flow(system: ReactionDiffusion, X: Float[Array, "species *grid"]) -> A
 
 def free_energies(network: ReactionNetwork) -> Float[Array, "species"]:
     """`thermo.energies`, also of constants that are traced, for rates that are known to have them."""
+    assert network.reverse is not None
     forward, reverse = network.forward(), network.reverse()
     active = (forward > 0) & (reverse > 0)
     dG = jnp.where(active, jnp.log(jnp.where(active, reverse / forward, 1)), 0)
