@@ -10,9 +10,13 @@ from jaxtyping import Float, Int8, PRNGKeyArray
 
 from guldberg.closure.algorithm import AbstractAsleep, Begin, Exact, Gibbs, Online, learn
 from guldberg.closure.chain import Chain
+from guldberg.closure.fem import CubicElements
 from guldberg.closure.rhs import AbstractLinearFamily
 
 PAPER = Online()
+CELL = (
+    0.5  # of the elements: a step of SGD reaches as far as a cell, hence how fast it learns
+)
 LAST = PAPER.updates // PAPER.every + PAPER.width + 1  # the last step that the window reaches
 
 
@@ -36,6 +40,11 @@ def recipes(ensemble: Chain) -> tuple[Recipe, ...]:
         Recipe("exact moments, SGD", Exact(ensemble), PAPER),
         Recipe("exact moments, Adam", Exact(ensemble), PAPER._replace(adam=True, rate=1e-3)),
     )
+
+
+def nothing(fits: Float[np.ndarray, "starts times k"]) -> CubicElements:
+    """F = 0 on the grid of section IV A, over the region of the static fits."""
+    return CubicElements.covering(fits.reshape(-1, fits.shape[-1]), cell=CELL)
 
 
 def run(

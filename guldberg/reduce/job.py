@@ -243,7 +243,7 @@ class ChainReduction:
     def _recipes(self, state: ChainState) -> ChainState:
         """The next way to follow Algorithm 1, from F = 0, which is the first."""
         assert state.starts is not None and state.fits is not None
-        rhs: AbstractLinearFamily = learn.nothing(state.fits)
+        rhs: AbstractLinearFamily = ablation.nothing(state.fits)
         name = NOTHING
         if state.unit:
             recipe = ablation.recipes(self.chain)[state.unit - 1]
