@@ -116,8 +116,8 @@ def fitted(
 
     def missed(log_rates: Float[np.ndarray, "processes"]) -> Float[np.ndarray, "counts"]:
         paths = _paths(closure.with_rates(jnp.exp(jnp.asarray(log_rates))), starts, steps)
-        found = np.asarray(in_a_row(closure.chain, paths, ORDER))
-        return (found[:, times, :k] - moments[:, times, :k]).ravel()
+        found = _moments(closure.chain, paths[:, times].reshape(-1, k))
+        return np.asarray(found).ravel() - moments[:, times, :k].ravel()
 
     log_rates = np.log(closure.rates)
     for _ in range(ROUNDS):
