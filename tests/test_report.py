@@ -13,6 +13,7 @@ import xarray as xr
 from discovered import mechanism, michaelis_menten
 
 from guldberg.app import report, results, words
+from guldberg.app.sbml import reading
 from guldberg.app.spec import Source, Spec, versions
 from guldberg.discover.result import Candidate, Estimate
 from guldberg.text import parse
@@ -278,8 +279,13 @@ def test_open_candidates_are_counted_in_a_warning(found):
 
 def test_all_files_are_written_and_read_back(found, tmp_path):
     results.write(tmp_path, found, SPEC, 12.3)
-    assert {p.name for p in tmp_path.iterdir()} == {"result.json", "network.crn", "trajectories.nc", "report.html"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        *("result.json", "network.crn", "network.xml", "trajectories.nc", "report.html")
+    }
     network = parse((tmp_path / "network.crn").read_text())
+    told: list[str] = []
+    foreign = reading.read((tmp_path / "network.xml").read_bytes(), "network.xml", told.append)
+    assert foreign.network.equations() == network.equations() and not told
     c = np.array([0.3, 1.7, 0.4, 0.2])
     np.testing.assert_array_equal(network.production(c), found.network().production(c))
     with xr.open_dataset(tmp_path / "trajectories.nc") as data:

@@ -1,4 +1,4 @@
-"""What discover found, for programs (`result.json`, `network.crn`, `trajectories.nc`) and for the terminal."""
+"""What discover found, for programs (`result.json`, `network.crn`, `.xml`, `trajectories.nc`) and for the terminal."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import xarray as xr
 
 from guldberg.app import facts, report, units, words
 from guldberg.app.checkpoints import write_whole
+from guldberg.app.sbml import library, writing
 from guldberg.app.spec import Spec
 from guldberg.discover.result import Discovered, Estimate, Fit, RunFit, Step
+from guldberg.text import Model
 
 MOST_RIVALS = 8  # in the terminal
 
@@ -20,6 +22,9 @@ MOST_RIVALS = 8  # in the terminal
 def write(folder: Path, found: Discovered, spec: Spec, seconds: float) -> None:
     """Every file of a finished discovery; `result.json` last, since it is the sign that the run is finished."""
     write_whole(folder / "network.crn", words.crn(found).encode())
+    if library.installed():
+        sbml = writing.write(Model(found.network(), {}), "network.xml")
+        write_whole(folder / "network.xml", sbml.encode())
     trajectories(found, spec).to_netcdf(folder / "trajectories.nc", engine="h5netcdf")
     write_whole(folder / "report.html", report.page(found, spec, seconds).encode())
     write_whole(folder / "result.json", facts.written(as_json(found, spec, seconds)))

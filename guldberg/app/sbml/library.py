@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 from xml.parsers import expat
 
@@ -9,6 +10,11 @@ from guldberg.errors import InputError
 
 LARGEST = 2**26  # bytes
 DEEPEST = 200  # elements within elements: what reads a document may call itself for each
+
+
+def installed() -> bool:
+    """Whether there is a libsbml."""
+    return find_spec("libsbml") is not None
 
 
 def libsbml(file: str) -> Any:
