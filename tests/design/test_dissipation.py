@@ -19,6 +19,7 @@ from guldberg.design.dissipation import (
     judge,
     labyrinth,
     labyrinths,
+    lasting,
     moved_on,
     resolution,
     resolved,
@@ -32,6 +33,8 @@ from guldberg.space.stencil import NinePoint
 
 GRID = Grid.periodic((16, 16), stencil=NinePoint())
 ANYWHERE = Scattered(jnp.asarray([4.5, 1.0, 0.6, 0.05, 0.05]), jnp.asarray([1.5, 1.0, 0.05, 0.02, 0.02]), GRID)
+
+PLACES = (0.0625, 1.75), (0.08, 1.75), (0.0625, 40.0)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,14 @@ def test_supply_is_what_is_spent_and_what_the_free_energy_rises_by():
     told = accounted(Model(medium, None), None, X, X)
     assert float(told["supply"] - told["spent"]) == pytest.approx(float(rise), rel=1e-6)
     assert abs(rise) > 0.1 and told["sigma"] == judge(Model(medium, None), None, X, X)["sigma"]
+
+
+def test_what_lasts_is_told_from_what_does_not():
+    """Beyond the saddle-node of Gray-Scott, and with steps that blow up, nothing is left after 1000 s."""
+    level = jnp.asarray([8.0, 8.0, 0.5, 0.5, 1.0])
+    anywhere = Scattered(level, 0.2 * level, GRID)
+    held, faded, blown = (lasting(labyrinths(GRID, decay=k, pace=p), anywhere) for k, p in PLACES)
+    assert held > 0.1 and faded < 1e-6 and blown == 0
 
 
 def short(recipe, updates):
