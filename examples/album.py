@@ -77,7 +77,7 @@ def likeness(shown: Sequence[Picture]) -> Judge:
 
 def recipe(shown: Sequence[Picture], updates: int, medium: ReactionDiffusion | None = None) -> Recipe:
     """For all pictures one medium, learned with their starts; a medium that is given stays as it is."""
-    own = pattern(shown[0], horizons=(64, 256), updates=(updates // 2, updates), rates=(2e-2, 2e-2))
+    own = pattern(shown[0], updates=(updates // 2, updates, updates // 3))
     loss = Album(jnp.asarray([p.concentration for p in shown], jnp.float32)) + 100 * Steps()
     stages = [dataclasses.replace(s, loss=loss, disturb=Rough(state=0.05, ramp=0.3)) for s in own.stages]
     bits = max(len(shown) - 1, 0).bit_length()

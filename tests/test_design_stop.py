@@ -30,15 +30,15 @@ def begun(*typed: str) -> subprocess.Popen[str]:
     return subprocess.Popen([COMMAND, *typed], stderr=subprocess.PIPE, text=True, preexec_fn=heard)
 
 
-def stopped(process: subprocess.Popen[str], folder: Path, steps: int) -> None:
-    """Ctrl-C once so many steps were made."""
-    lines = folder / "metrics.jsonl"
+def stopped(process: subprocess.Popen[str], folder: Path, steps: int, job: str = "", command: str = "resume") -> None:
+    """Ctrl-C once so many steps were made, of the run or of a further job on it."""
+    lines = folder / job / "metrics.jsonl"
     while not lines.exists() or len(lines.read_text().splitlines()) < steps:
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
-    assert process.returncode == 130 and f"guldberg resume {folder}" in told and "Traceback" not in told
+    assert process.returncode == 130 and f"guldberg {command} {folder}" in told and "Traceback" not in told
 
 
 def kept(folder: Path) -> dict:
@@ -59,6 +59,10 @@ def test_a_design_stopped_by_ctrl_c_and_resumed_ends_with_the_same_bits(tmp_path
     assert kept(parts) == kept(whole)
     with xr.open_dataset(parts / "fields.nc") as a, xr.open_dataset(whole / "fields.nc") as b:
         np.testing.assert_array_equal(a["concentration"], b["concentration"])
+    for steps in (4, 7):  # three controls were run for the first look
+        stopped(begun("verify", str(whole)), whole, steps, "verification", "verify")
+    done = [json.loads(line) for line in (whole / "verification" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in done] == list(range(4, 4 + len(done))) and "verdict" not in kept(whole)
 
 
 @pytest.mark.slow
