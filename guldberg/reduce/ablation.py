@@ -14,9 +14,7 @@ from guldberg.closure.fem import CubicElements
 from guldberg.closure.rhs import AbstractLinearFamily
 
 PAPER = Online()
-CELL = (
-    0.5  # of the elements: a step of SGD reaches as far as a cell, hence how fast it learns
-)
+CELL = 0.5  # of the elements: a step of SGD reaches as far as a cell, hence how fast it learns
 LAST = PAPER.updates // PAPER.every + PAPER.width + 1  # the last step that the window reaches
 
 

@@ -36,6 +36,7 @@ class Layer:
     energy: Energy
     attracting: bool = False  # J >= 0: one weight for both sites
     rhs: str = "elements"  # what F is made of
+    penalty: float = learn.PENALTY  # the first that is tried: few coefficients need less of it
 
     def chain(self, like: Chain) -> Chain:
         """The visible distribution, on as many sites as `like`."""
@@ -65,7 +66,7 @@ class Layer:
 LAYERS = (
     Layer("hidden units over two sites, one weight: eq. (39)", PAIRS, attracting=True),
     Layer("hidden units over two sites, a weight for each", PAIRS),
-    Layer("hidden units over four sites, two weights, and b, J, K", QUADRUPLETS, rhs="polynomial"),
+    Layer("hidden units over four sites, two weights, and b, J, K", QUADRUPLETS, rhs="polynomial", penalty=1.0),
 )
 
 
@@ -92,7 +93,7 @@ def learned(layer: Layer, known: Held, rules: Rules) -> HiddenModel:
     chain, fits = layer.chain(known.ensemble), layer.fits(known)
     prior = learn.from_rules(chain, rules, fits, rhs=layer.rhs, consulted=CONSULTED)
     lesson = Lesson.of(chain, prior, layer.starts(known), known.moments[..., : fits.shape[-1]], fits)
-    penalty = learn.chosen(lesson)
+    penalty = learn.chosen(lesson, first=layer.penalty)
     found = learn.warm_start(lesson, penalty)
     if not layer.attracting:
         found = Solved(learn.refine(lesson, found, penalty, iterations=ITERATIONS).coefficients, found.factors)

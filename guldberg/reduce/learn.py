@@ -156,9 +156,9 @@ def held_out(lesson: Lesson, penalty: float, fold: int, *, iterations: int = 15)
     return float(excess(lesson, lesson.prior.having(jnp.asarray(learned.coefficients)), starts).mean())
 
 
-def further(tried: Mapping[float, float]) -> float | None:
+def further(tried: Mapping[float, float], first: float = PENALTY) -> float | None:
     """The next penalty to try, given the errors of others: downhill in steps of `FACTOR`; None at the bottom."""
-    best = min(tried, key=lambda penalty: tried[penalty], default=PENALTY)
+    best = min(tried, key=lambda penalty: tried[penalty], default=first)
     near = [penalty for penalty in (best, best / FACTOR, best * FACTOR) if not _among(penalty, tried)]
     return near[0] if near and len(tried) < TRIES else None
 
@@ -167,10 +167,10 @@ def _among(penalty: float, tried: Mapping[float, float]) -> bool:
     return bool(np.isclose(list(tried), penalty).any())
 
 
-def chosen(lesson: Lesson, folds: int = 1) -> float:
+def chosen(lesson: Lesson, *, first: float = PENALTY, folds: int = 1) -> float:
     """The penalty that serves starts best that it was not learned from."""
     tried: dict[float, float] = {}
-    while (penalty := further(tried)) is not None:
+    while (penalty := further(tried, first)) is not None:
         tried[penalty] = float(np.mean([held_out(lesson, penalty, fold) for fold in range(folds)]))
     return min(tried, key=lambda penalty: tried[penalty])
 
