@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import jax
@@ -28,14 +29,14 @@ def pattern(
     species: int = 4,
     reactions: Callable[[int], Reactions] = gray_scott_like,
     horizons: Sequence[float] = (64, 256, 1024),
-    updates: Sequence[int] = (1000, 1300, 700),
+    updates: Sequence[int] = (1000, 1500, 900),
     rates: Sequence[float] = (2e-2, 2e-2, 1e-2),
-    noise: float = 0.1,
+    noise: float = 0.05,
 ) -> Recipe:
     """A picture that lasts: the initial state learned directly, and T in stages, since what is learned within 32 s
     holds 32 s. Each stage starts anew with a warm-up, and its steps shrink along a cosine: `rates` are those of the
-    initial state, a tenth of them those of the constants. Each update meets another white noise of this deviation on
-    the initial state, and half a per cent on the constants: what is learned without does not survive any.
+    initial state, a tenth of them those of the constants. Each update of all stages but the last meets another white
+    noise of this deviation on the initial state: what is learned without does not survive any.
 
     In a dish with walls, of one to three dimensions: on a torus the edges of a picture would meet. ValueError where
     horizons, updates and rates do not go together."""
@@ -51,12 +52,11 @@ def pattern(
     if not len(horizons) == len(updates) <= len(rates):
         raise ValueError(f"{len(horizons)} horizons, {len(updates)} updates and {len(rates)} rates do not go together")
     loss = likeness(picture, When(0.25, 0.5, 1.0, random=1))
-    disturb = Rough(state=noise, constants=0.005, ramp=0.3) if noise else None
-    stages = tuple(
-        Stage(T, count, loss, _descent(rate), disturb=disturb)
-        for T, count, rate in zip(horizons, updates, rates, strict=False)
-    )
-    return Recipe("pattern", build, stages, resembles(picture), target=picture)
+    stages = [Stage(T, n, loss, _descent(rate)) for T, n, rate in zip(horizons, updates, rates, strict=False)]
+    if noise:
+        disturb = Rough(state=noise, ramp=0.3)
+        stages[:-1] = [dataclasses.replace(stage, disturb=disturb) for stage in stages[:-1]]
+    return Recipe("pattern", build, tuple(stages), resembles(picture), target=picture)
 
 
 def likeness(picture: Picture, when: When) -> Sum:
