@@ -113,8 +113,7 @@ def test_supply_is_what_is_spent_and_what_the_free_energy_rises_by():
 
 def test_what_lasts_is_told_from_what_does_not():
     """Beyond the saddle-node of Gray-Scott, and with steps that blow up, nothing is left after 1000 s."""
-    level = jnp.asarray([8.0, 8.0, 0.5, 0.5, 1.0])
-    anywhere = Scattered(level, 0.2 * level, GRID)
+    anywhere = Scattered(jnp.asarray([8.0, 8.0, 0.5, 0.5, 1.0]), jnp.asarray([1.0, 1.0, 2.0, 2.0, 0.2]), GRID)
     held, faded, blown = (lasting(labyrinths(GRID, decay=k, pace=p), anywhere) for k, p in PLACES)
     assert held > 0.1 and faded < 1e-6 and blown == 0
 
