@@ -258,7 +258,7 @@ def simulate(
     if picture is not None:
         exchange.write_picture(picture, done.figure())
     if done.failure:
-        raise Failed(f"{done.failure}; what was reached is in {out}")
+        raise Failed(f"{done.failure}; what was reached is in {out}. {done.why}")
     final = {run.name: dict(zip(done.table.species, run.values[-1].tolist(), strict=True)) for run in done.table.runs}
     facts = {"out": str(out), "species": list(model.network.species), "times": len(times), "final": final}
     answer(facts, f"{out}: {len(names)} experiment(s), {len(times)} times, {len(facts['species'])} species", as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -56,9 +56,15 @@ class Asked(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Simulated:
-    """Concentrations as a table, all there is as a dataset, a picture; `failure` says what was not reached."""
+    """Concentrations as a table, all there is as a dataset, a picture; how much failed, if anything did, and why."""
 
     table: Experiments
     dataset: xarray.Dataset
     figure: Callable[[], Figure]
     failure: str = ""
+    why: str = ""
+
+
+def told(failed: Sequence[str], of: int, what: str) -> tuple[str, str]:
+    """How many failed, and the first of them."""
+    return (f"{len(failed)} of {of} {what} failed", failed[0]) if failed else ("", "")

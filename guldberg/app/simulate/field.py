@@ -14,7 +14,7 @@ from jaxtyping import Float
 from guldberg.app import options
 from guldberg.app.design import target
 from guldberg.app.simulate import plot
-from guldberg.app.simulate.asked import Asked, Simulated
+from guldberg.app.simulate.asked import Asked, Simulated, told
 from guldberg.errors import InputError
 from guldberg.experiments import Experiments, Run
 from guldberg.rollout import rollout
@@ -53,15 +53,13 @@ def run(
     starts = [_start(state, shape, shades) for state in asked.states]
     solve = _adaptive if step is None else _stepped
     solved = [solve(system, c0, asked, step) for c0 in starts]
-    fields, failures = (
-        [f for f, _ in solved],
-        [f"experiment {n}: {w}" for n, (_, w) in zip(asked.names, solved, strict=True) if w],
-    )
+    fields = [field for field, _ in solved]
+    failed = [f"experiment {n}: {why}" for n, (_, why) in zip(asked.names, solved, strict=True) if why]
     return Simulated(
         _means(asked, fields),
         _dataset(asked, place, D, fields),
         lambda: plot.strip(asked.network.species, asked.times, fields[0]),
-        "; ".join(failures),
+        *told(failed, len(fields), "fields"),
     )
 
 

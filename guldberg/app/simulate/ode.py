@@ -10,7 +10,7 @@ import numpy as np
 import xarray
 
 from guldberg.app.simulate import plot
-from guldberg.app.simulate.asked import Asked, Simulated
+from guldberg.app.simulate.asked import Asked, Simulated, told
 from guldberg.experiments import Experiments, Run
 from guldberg.simulation import Trajectory, simulate
 from guldberg.system import WellMixed
@@ -22,14 +22,13 @@ def run(asked: Asked, note: Callable[[str], None]) -> Simulated:
     together = eqx.filter_vmap(lambda c0: simulate(system, c0, asked.times, throw=False))(asked.states)
     trajectories = [jax.tree.map(lambda leaf, i=i: leaf[i], together) for i in range(len(asked.states))]
     table = _table(asked, trajectories)
-    return Simulated(
-        table, _dataset(asked.names, trajectories), lambda: plot.curves(table), _failure(asked, trajectories)
-    )
-
-
-def _failure(asked: Asked, trajectories: Sequence[Trajectory]) -> str:
     failed = [f"experiment {n}: {t.outcome()}" for n, t in zip(asked.names, trajectories, strict=True) if not t.ok]
-    return f"{len(failed)} of {len(asked.names)} solves failed. {failed[0]}" if failed else ""
+    return Simulated(
+        table,
+        _dataset(asked.names, trajectories),
+        lambda: plot.curves(table),
+        *told(failed, len(trajectories), "solves"),
+    )
 
 
 def _table(asked: Asked, trajectories: Sequence[Trajectory]) -> Experiments:

@@ -52,6 +52,7 @@ def run(
         xarray.merge([done.dataset, _sightings(histories)], combine_attrs="override"),
         lambda: plot.snapshots(histories[0], done.table),
         done.failure,
+        done.why,
     )
 
 

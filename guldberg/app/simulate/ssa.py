@@ -34,7 +34,7 @@ def simulated(asked: Asked, found: Sequence[Counts], limit: str = "") -> Simulat
     """Runs of each experiment, with their means, a few of them drawn; `limit` is where runs stop."""
     table = _means(asked, found)
     few = [one.counts[: plot.FEW] / one.volume for one in found]
-    return Simulated(table, _dataset(asked, found), lambda: plot.curves(table, few), _failure(found, limit))
+    return Simulated(table, _dataset(asked, found), lambda: plot.curves(table, few), *_failure(found, limit))
 
 
 def _means(asked: Asked, found: Sequence[Counts]) -> Experiments:
@@ -58,9 +58,9 @@ def _mean(name: str, found: Counts, temperature: float | None) -> Run:
     return Run(name, found.times[:reached], mean, np.where(error > 0, error, np.nan), temperature=temperature)
 
 
-def _failure(found: Sequence[Counts], limit: str) -> str:
+def _failure(found: Sequence[Counts], limit: str) -> tuple[str, str]:
     stopped, runs = sum(one.stopped for one in found), sum(len(one.counts) for one in found)
     if not stopped:
-        return ""
+        return "", ""
     last = min(one.times[one.reached.min() - 1] for one in found)
-    return f"{stopped} of {runs} runs stopped at {limit}, the first after t = {last:.6g}"
+    return f"{stopped} of {runs} runs stopped at {limit}", f"the first after t = {last:.6g}"
