@@ -145,7 +145,7 @@ def _advance(counter, kinds, x, steps, h, tables: Tables, most):
     pairs = tables.contact.max() > 0.0
     for _ in range(steps):
         counter = _move(counter, kinds, x, h, tables)
-        queue = [(0.0, 0, 0)]  # when who would react with whom; -1 is nobody, and the entry itself gives the types
+        queue = [(-1.0, 0, 0)]  # when who would react with whom (-1: nobody); the first entry gives the types
         counter = _births(counter, h, tables, queue)
         counter = _decays(counter, kinds, h, tables, queue)
         if pairs:
@@ -279,7 +279,7 @@ def _react(counter, kinds, x, tables, queue):
     axes = x.shape[1]
     done, slots, place = np.zeros(kinds.size, np.bool_), np.empty(MADE, np.int64), np.empty(axes)
     made, where = [0], [0.0]  # the new, and all their coordinates; the first entries give the types
-    for at in range(1, len(queue)):  # the first entry has the least time
+    for at in range(1, len(queue)):
         i, j = queue[at][1], queue[at][2]
         if (i >= 0 and done[i]) or (j >= 0 and done[j]):
             continue
@@ -297,9 +297,9 @@ def _react(counter, kinds, x, tables, queue):
         if i >= 0:
             for d in range(axes):
                 place[d] = x[i, d]
-        elif slots[0] != NONE:
-            _add(slots[0], place, made, where)
         counter, room = _nearby(counter, slots, place, tables, made, where)
+        if room and i < 0 and slots[0] != NONE:
+            _add(slots[0], place, made, where)
         if room and i >= 0:
             kinds[i], done[i] = slots[0] if slots[0] != NONE else GONE, True
         if room and j >= 0:

@@ -82,7 +82,7 @@ def test_a_pair_in_contact_reacts_at_the_rate_of_doi(text, second, pairs):
     assert (apart[:, 0] == apart[:, 1]).all()
 
 
-@pytest.mark.filterwarnings("ignore:.*reflected list")
+@pytest.mark.filterwarnings("ignore::numba.NumbaPendingDeprecationWarning")
 @pytest.mark.parametrize("periodic", [True, False])
 @pytest.mark.parametrize("lengths", [(1.0,), (20.0,), (1.1, 7.0), (4.0, 4.0), (1.6, 1.0, 5.0), (4.0, 4.0, 4.0)])
 def test_cells_find_every_pair_in_contact_once(lengths, periodic):
@@ -150,6 +150,13 @@ def test_products_stand_where_they_should():
     assert all(sorted(s.kinds.tolist()) == [1, 2] and 0 < np.ptp(s.positions) <= 0.5 for s in split)
     assert {int(s.kinds[s.positions[:, 0] == 1.0][0]) for s in split} == {1, 2}
     assert all((s.positions >= 0).all() for s in split)
+
+
+def test_what_is_born_together_is_born_together_or_not_at_all():
+    """Near the walls of a narrow box half of the second products would lie outside."""
+    how = rules("0 -> A + B @ 5\nA -> A + C @ 1", (1.2, 1.2), diffusivity=0.0, periodic=False)
+    counts = followed(how, [0, 0, 0], [0.0, 4.0], runs=10, seed=16).counts()[:, 1]
+    assert (counts[:, 0] == counts[:, 1]).all() and (counts > 0).all()
 
 
 def test_densities_and_pair_distances_count_what_is_there():
