@@ -168,3 +168,12 @@ def test_one_medium_holds_a_set_of_pictures_that_fade_without_its_reactions(show
     for held, faded in zip(rows[::2], rows[1::2], strict=True):
         assert held[1] > 3 * faded[1] and faded[5] < 0.01  # contrast at 64 s, at 1000 s
         assert all(-1 <= r <= 1 for r in held[::2])
+
+
+@pytest.mark.slow
+def test_an_exponent_that_is_frozen_frees_the_other(shown):
+    """The minimum beside the truth, which holds starts unless one exponent is frozen."""
+    text = shown("exponents.py")
+    free, freezing = (line(text, f"c2/c1 = 100, {name}: ")[0] for name in ("all free", "freezing"))
+    assert free < freezing == 8
+    assert "else (3.795, 1.9747)" in text
