@@ -161,8 +161,8 @@ def replication(*, updates: tuple[int, int, int] = (1000, 1200, 600)) -> Recipe:
 def tolerant(*, updates: int = 3500) -> Recipe:
     """The same from any start near enough: learned under noise on the start and on the constants, new in each update.
 
-    All of it from the first update on: the optimum without noise is nearly extinct, dies of less than .01 on X_0, and
-    no way was found that leads from there to one that does not. The noise has the mirror planes of the structure.
+    All of it from the first update on: the optimum without noise is nearly extinct, fails after .02 on X_0, and no
+    way was found that leads from there to one that does not. The noise has the mirror planes of the structure.
     """
     free = TWINS.moved(tuple((n - m) // 2 for n, m in zip(FREE, TORUS, strict=True)))
     descent = dataclasses.replace(_descent(2e-2, 3e-3), jump=math.inf)
