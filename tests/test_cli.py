@@ -149,7 +149,7 @@ BAD = [
     (("simulate",), "Missing argument 'NETWORK'"),
     (("simulate", "no.crn", *SIMULATE[2:]), "no.crn: No such file or directory"),
     (("simulate", ".", *SIMULATE[2:]), ".: Is a directory"),
-    (("simulate", "broken.xml", *SIMULATE[2:]), "broken.xml:1:4: no XML"),
+    (("simulate", "broken.xml", *SIMULATE[2:]), "broken.xml:1:6: no XML: mismatched tag"),
     (("convert", "ab.crn", "ab.txt"), "ab.txt: expected a file name that ends in .crn or .xml or .sbml or .ant"),
     (("convert", "hot.crn", "hot.xml"), "--temperature: this network has Arrhenius rates"),
     (("simulate", "broken.crn", *SIMULATE[2:]), "broken.crn:2:6: "),
