@@ -107,7 +107,7 @@ class Pruning:
         leaves = _leaves(found) if tried.spared and tried.tuned else state.leaves
         after = dataclasses.replace(state, order=rest, removed=removed, leaves=leaves, tried=(*state.tried, tried))
         if not rest and len(removed) > state.before:  # another round: what could not be spared before may be now
-            order = self._order(self._at(after), removed, state.seed)
+            order = self._again(after.tried, self._order(self._at(after), removed, state.seed))
             after = dataclasses.replace(after, order=order, before=len(removed))
         return after, self._metrics(after)
 
@@ -167,6 +167,12 @@ class Pruning:
         ranked, n = np.argsort(both, kind="stable"), len(here.network.reactants)
         one_by_one = ranked if not self.paired else ranked[ranked < n]
         return tuple(int(i) for i in one_by_one if int(i) not in removed)
+
+    def _again(self, tried: tuple[Tried, ...], order: tuple[int, ...]) -> tuple[int, ...]:
+        """Without those that were tried since the last one was spared: nothing has changed for them."""
+        last = max(i for i, one in enumerate(tried) if one.spared)
+        known = {one.reaction for one in tried[last:]}
+        return tuple(i for i in order if self._equation(i) not in known)
 
     @functools.cached_property
     def paired(self) -> bool:
