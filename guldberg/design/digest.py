@@ -14,6 +14,7 @@ import numpy as np
 from guldberg.design.recipe import Recipe
 
 LENGTH = 16  # hexadecimal digits
+PLAIN = (int, float, str, tuple, type(None))
 
 
 def digest(recipe: Recipe) -> str:
@@ -32,8 +33,10 @@ def _parts(x: Any) -> Iterator[str]:
     elif dataclasses.is_dataclass(x) and not isinstance(x, type):
         yield type(x).__name__
         for field in dataclasses.fields(x):
-            yield field.name
-            yield from _parts(getattr(x, field.name))
+            value = getattr(x, field.name)
+            if not (isinstance(value, PLAIN) and value == field.default):  # so that a new field changes no old recipe
+                yield field.name
+                yield from _parts(value)
     elif isinstance(x, functools.partial):
         yield from _parts((x.func, x.args, x.keywords))
     elif isinstance(x, Mapping):
