@@ -66,6 +66,7 @@ def test_the_ornstein_uhlenbeck_flow_has_its_mean_deviation_and_correlation_time
     np.testing.assert_allclose(kept, mean + deviation * np.abs(raw), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.stochastic
 def test_a_field_under_the_ornstein_uhlenbeck_flow_has_a_limit_as_the_step_shrinks_and_under_fresh_draws_it_has_none():
     """ln of what is left of a tracer after time 4 is minus the integral of the flow; its variance is

@@ -92,7 +92,7 @@ def noisy(system):
     "kind, stepper",
     [
         ("periodic", Euler()),
-        ("walled", Patankar()),
+        pytest.param("walled", Patankar(), marks=pytest.mark.slow),
         pytest.param("noisy", Euler(), marks=pytest.mark.slow),
         pytest.param("walled", Euler(), marks=pytest.mark.slow),
     ],
@@ -139,6 +139,7 @@ def test_several_states_go_side_by_side(system, c0):
         np.testing.assert_allclose(values, rollout(system, c, steps=5).values, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_long_noisy_run_is_that_of_the_scan_and_does_not_hold_the_noise_of_all_its_steps(system, c0):
     """Saves within pieces, where two meet, and after the last whole one."""
     saves, last = [0, 57, PIECE, PIECE + 1, 2 * PIECE, 2 * PIECE + 30], 2 * PIECE + 37

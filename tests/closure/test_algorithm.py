@@ -41,7 +41,7 @@ def log_probabilities(energy: Energy, theta: jax.Array) -> jax.Array:
     return jax.nn.log_softmax(weights)
 
 
-@pytest.mark.parametrize("energy", [TRIPLETS, HIDDEN_PAIRS])
+@pytest.mark.parametrize("energy", [TRIPLETS, pytest.param(HIDDEN_PAIRS, marks=pytest.mark.slow)])
 def test_adjoint_gradient_is_the_derivative_of_the_exact_relative_entropy(energy: Energy) -> None:
     """Three starts at once, under vmap, where a custom rule that forgot theta would be wrong by the number of times."""
 
@@ -85,7 +85,10 @@ def test_gibbs_sweeps_reach_the_moments_of_every_state() -> None:
     np.testing.assert_allclose(counted(TRIPLETS, ended), moments)
 
 
-@pytest.mark.parametrize("begin", list(Begin))
+SAMPLED = [pytest.param(begin, marks=pytest.mark.slow) for begin in Begin if begin is not Begin.DATA]
+
+
+@pytest.mark.parametrize("begin", [Begin.DATA, *SAMPLED])
 def test_descent_learns_a_decay_from_nothing(begin: Begin) -> None:
     """Independent sites whose b falls by 0.05 in a step: after the descent F_b is near -0.05 where the data were."""
     times, batch, sites = 8, 40, 50
