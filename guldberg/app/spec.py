@@ -14,7 +14,7 @@ from typing import Any
 
 from guldberg.errors import InputError
 
-LIBRARIES = ("guldberg", "jax", "numpy", "scipy", "numba")  # whose versions can change a figure
+LIBRARIES = ("guldberg", "jax", "optax", "numpy", "scipy", "numba", "llvmlite")  # whose versions can change a figure
 
 
 @dataclasses.dataclass(frozen=True)
