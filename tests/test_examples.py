@@ -184,3 +184,9 @@ def test_an_exponent_that_is_frozen_frees_the_other(shown):
     free, freezing = (line(text, f"c2/c1 = 100, {name}: ")[0] for name in ("all free", "freezing"))
     assert free < freezing == 8
     assert "else (3.795, 1.9747)" in text
+
+
+@pytest.mark.slow
+def test_rows_that_freeze_end_in_the_mechanisms_of_the_paper(shown):
+    text = shown("freezing.py", "2")
+    assert text.count("the mechanism exactly") == 3 and text.count("2 of 2 starts end in this one") == 3

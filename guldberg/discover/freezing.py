@@ -98,7 +98,8 @@ class Freezing:
         log_u = jnp.asarray(np.log(np.maximum(rows.c, SMALLEST)).T, jnp.float32)
         slopes = jnp.asarray(rows.dc.T, jnp.float32)
         carry = (*map(_weights, (state.weights, state.first, state.second)), jnp.asarray(state.frozen))
-        (weights, first, second, _), losses = _epochs(carry, log_u, slopes, state.epoch)
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes types
+            (weights, first, second, _), losses = _epochs(carry, log_u, slopes, state.epoch)
         losses = np.asarray(losses)
         after = dataclasses.replace(
             state,
