@@ -57,6 +57,12 @@ class ReactionNetwork(eqx.Module):
         """Which reactions have a reverse: k_r > 0."""
         return np.zeros(len(self.reactants), bool) if self.reverse is None else self.reverse.active
 
+    def constants(self, temperature: ArrayLike | None = None) -> Float[np.ndarray, "ways reactions"]:
+        """Forward and reverse rate constants as plain numbers; 0 where a reaction has no reverse."""
+        forward = np.asarray(self.forward(temperature))
+        reverse = np.zeros_like(forward) if self.reverse is None else np.asarray(self.reverse(temperature))
+        return np.stack([forward, reverse])
+
     def equations(self) -> tuple[str, ...]:
         """Each reaction as chemists write it, "A + B <-> 2 C"."""
         rows = zip(np.asarray(self.reactants), np.asarray(self.products), self.reversible, strict=True)

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 def to_dataframe(network: ReactionNetwork, temperature: float | None = None) -> pd.DataFrame:
     """A row for each reaction: its equation, its constants (0 where it has no reverse) at `temperature` (kelvin), and
     the net change of each species."""
-    forward = np.asarray(network.forward(temperature))
-    reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse(temperature))
+    forward, reverse = network.constants(temperature)
     changes = pd.DataFrame(np.asarray(network.stoichiometry), columns=[f"d({name})" for name in network.species])
     known = {"equation": network.equations(), "forward": forward, "reverse": np.where(network.reversible, reverse, 0)}
     return pd.concat([pd.DataFrame(known), changes], axis=1)

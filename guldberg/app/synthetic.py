@@ -49,10 +49,8 @@ class _MassAction:
     """dc/dt = S^T (k_f prod c^nu' - k_r prod c^nu''), for any number of states at once, in numpy."""
 
     def __init__(self, network: ReactionNetwork) -> None:
-        forward = np.asarray(network.forward())
-        reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse())
         reactants, products = np.asarray(network.reactants), np.asarray(network.products)
-        self.k = np.concatenate([forward, reverse])
+        self.k = np.concatenate(network.constants())
         self.nu = np.vstack([reactants, products])
         self.change = np.vstack([products - reactants, reactants - products])
 

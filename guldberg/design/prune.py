@@ -213,8 +213,7 @@ def _with_leaves(designed: Designed, leaves: tuple[np.ndarray, ...]) -> Designed
 
 def shortened(network: ReactionNetwork) -> ReactionNetwork:
     """Without the reactions that go neither way."""
-    forward = np.asarray(network.forward())
-    reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse())
+    forward, reverse = network.constants()
     alive = np.flatnonzero((forward > 0) | (reverse > 0))
     back = None if not reverse.any() else Plain(jnp.asarray(reverse[alive]))
     left, right = (jnp.asarray(side)[alive] for side in (network.reactants, network.products))

@@ -23,8 +23,7 @@ def events(network: ReactionNetwork, temperature: float | None = None) -> list[E
     """Each reaction, and where it has a reverse that too, without those that never happen. InputError for orders that
     are not whole and constants that are not finite."""
     nu, mu = np.asarray(network.reactants), np.asarray(network.products)
-    forward = np.asarray(network.forward(temperature), float)
-    reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse(temperature), float)
+    forward, reverse = network.constants(temperature).astype(float)
     ways = [way for i in range(len(nu)) for way in [(nu[i], mu[i], forward[i]), (mu[i], nu[i], reverse[i])]]
     return [_event(left, right, float(k), network.species) for left, right, k in ways if k != 0]
 

@@ -180,10 +180,8 @@ def _term(network: ReactionNetwork, factor: float, nu: np.ndarray) -> Term:
 
 
 def both_ways(network: ReactionNetwork) -> Float[np.ndarray, "ways reactions"]:
-    """Forward and reverse rate constants; 0 where a reaction has no reverse."""
-    forward = np.asarray(network.forward(), float)
-    reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse(), float)
-    return np.stack([forward, reverse])
+    """The rate constants in double precision, as they are written."""
+    return network.constants().astype(float)
 
 
 def crn(found: Designed) -> str:

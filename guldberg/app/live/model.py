@@ -78,8 +78,7 @@ def field(system: ReactionDiffusion, c0: Float[np.ndarray, "species *grid"], fra
 
 
 def _network(network: ReactionNetwork, temperature: ArrayLike | None) -> Facts:
-    forward = np.asarray(network.forward(temperature), float)
-    reverse = np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse(temperature), float)
+    forward, reverse = network.constants(temperature).astype(float)
     return {
         "species": list(network.species),
         "equations": list(network.equations()),

@@ -21,10 +21,7 @@ def write(model: Model, file: str, temperature: float | None = None) -> str:
     constants are those at `temperature`, as SBML has no law of Arrhenius; InputError where one is needed."""
     library, network = libsbml(file), model.network
     try:
-        forward = np.asarray(network.forward(temperature), float)
-        backward = (
-            np.zeros_like(forward) if network.reverse is None else np.asarray(network.reverse(temperature), float)
-        )
+        forward, backward = network.constants(temperature).astype(float)
     except ValueError as error:
         raise InputError(str(error), file="--temperature") from error
     document = library.SBMLDocument(3, 2)
