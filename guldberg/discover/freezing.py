@@ -73,7 +73,6 @@ class Freezing:
     reactions: int
     starts: int = 8
     epochs: int = 1_000_000
-    freeze: bool = True  # False: plain gradient descent, to compare with
     state_types = (State,)
 
     def __post_init__(self) -> None:
@@ -109,7 +108,7 @@ class Freezing:
             epoch=state.epoch + CHECK,
             losses=np.concatenate([state.losses, losses[:, BACK - 1 :: BACK]], axis=1),
         )
-        after = _look(after) if self.freeze else after
+        after = _look(after)
         whole, best = int((after.settled >= 0).sum()), float(losses[:, -1].min())
         words = f"gradient descent, epoch {after.epoch}; {whole} of {self.starts} starts whole"
         return after, {"stage": words, "progress": self._progress(after), "loss": best}
@@ -145,8 +144,7 @@ class Freezing:
         return assemble.from_derivatives(self.data, library, laws, frozenset())
 
     def _progress(self, state: State) -> float:
-        frozen = state.frozen.mean() if len(state.frozen) else 0.0
-        return float(max(frozen, state.epoch / self.epochs))
+        return float(max(state.frozen.mean(), state.epoch / self.epochs))
 
 
 def _weights(arrays: tuple[np.ndarray, ...]) -> Weights:
