@@ -77,6 +77,12 @@ def test_fast_slow_gives_both_reactions_and_certainty(shown):
         assert line(text, start)[0] == pytest.approx(truth, rel=1e-3)
 
 
+def test_twelve_finds_a_mechanism_five_times_and_does_not_do_it_again(shown):
+    first, again = (shown("twelve.py", "lines.jsonl", "autocatalysis") for _ in range(2))
+    assert len(first.splitlines()) == 6 and len(again.splitlines()) == 1
+    assert first.splitlines()[-1] == again.strip() and numbers(again)[:3] == [5, 0, 0]
+
+
 @pytest.mark.slow
 def test_tables_solves_the_problems_of_the_paper_better_than_the_paper(shown):
     """Worst relative error of a constant, and of hydrogen's concentrations up to t = 10, at each noise of the paper."""

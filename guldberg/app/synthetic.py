@@ -22,16 +22,18 @@ def synthetic(
     derivative_noise: float = 0.0,
     derivatives: bool = False,
     exact_start: bool = True,
+    temperatures: Float[np.ndarray, "runs"] | None = None,
     seed: int = 0,
 ) -> Experiments:
     """The solutions c(t) of `network` from each row of `c0s` at `ts`, plus independent N(0, noise^2).
 
     With `derivatives`, also the exact dc/dt at the solution, times 1 + derivative_noise U(-1, 1): the noise model of
     the code of Huang et al. With `exact_start` the first row is c0 itself, marked exact; otherwise it is measured like
-    the others. Raises InputError where the network has more than one temperature, or a solution does not exist.
+    the others. `temperatures` (kelvin), one per run, where the network's constants depend on it. Raises InputError
+    where a solution does not exist.
     """
     rng = np.random.default_rng(seed)
-    law = _MassAction(network)
+    law = _MassAction(network, temperatures)
     exact = law.solve(np.asarray(c0s, float), np.asarray(ts, float))
     values = exact + noise * rng.standard_normal(exact.shape)
     sd = np.full(values.shape, np.nan)
@@ -39,7 +41,14 @@ def synthetic(
         values[:, 0], sd[:, 0] = exact[:, 0], 0.0
     slopes = law(exact) * (1 + derivative_noise * rng.uniform(-1, 1, exact.shape))
     runs = (
-        Run(str(i + 1), np.asarray(ts, float), values[i], sd[i], slopes[i] if derivatives else None)
+        Run(
+            str(i + 1),
+            np.asarray(ts, float),
+            values[i],
+            sd[i],
+            slopes[i] if derivatives else None,
+            None if temperatures is None else float(temperatures[i]),
+        )
         for i in range(len(exact))
     )
     return Experiments(network.species, tuple(runs))
@@ -48,14 +57,16 @@ def synthetic(
 class _MassAction:
     """dc/dt = S^T (k_f prod c^nu' - k_r prod c^nu''), for any number of states at once, in numpy."""
 
-    def __init__(self, network: ReactionNetwork) -> None:
+    def __init__(self, network: ReactionNetwork, temperatures: Float[np.ndarray, "runs"] | None) -> None:
         reactants, products = np.asarray(network.reactants), np.asarray(network.products)
-        self.k = np.concatenate(network.constants())
+        each = [None] if temperatures is None else [float(T) for T in temperatures]
+        self.k = np.array([np.concatenate(network.constants(T)) for T in each])
         self.nu = np.vstack([reactants, products])
         self.change = np.vstack([products - reactants, reactants - products])
 
-    def __call__(self, c: Float[np.ndarray, "*states species"]) -> Float[np.ndarray, "*states species"]:
-        return (self.k * np.prod(c[..., None, :] ** self.nu, axis=-1)) @ self.change
+    def __call__(self, c: Float[np.ndarray, "runs *times species"]) -> Float[np.ndarray, "runs *times species"]:
+        k = self.k.reshape(-1, *(1,) * (c.ndim - 2), len(self.nu))  # of each run, at all its times
+        return (k * np.prod(c[..., None, :] ** self.nu, axis=-1)) @ self.change
 
     def solve(
         self, c0s: Float[np.ndarray, "runs species"], ts: Float[np.ndarray, "times"]

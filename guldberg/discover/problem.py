@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from guldberg import stiff
 from guldberg.discover.library import Library
+from guldberg.discover.warmth import warmth
 from guldberg.experiments import Experiments, Run
 
 HUGE = 1e100  # no concentration, nor a derivative of one, but of a solution on its way to infinity
@@ -32,6 +33,7 @@ class Problem:
     free: Bool[np.ndarray, "runs species"]  # initial amounts to be fitted
     group: Int[np.ndarray, "runs"]  # index of the unknown factor on the rates of a run; -1: none
     groups: tuple[str, ...]
+    warmth: Float[np.ndarray, "runs powers"]  # exponents of each reaction's own factors; no column at one temperature
     scale: Float[np.ndarray, "species"]  # size of each concentration
     span: float  # longest run
     rtol: float
@@ -59,6 +61,7 @@ class Problem:
             initial=self.initial[runs],
             free=self.free[runs],
             group=self.group[runs],
+            warmth=self.warmth[runs],
         )
 
     def reweighted(self, factor: Float[np.ndarray, "species"]) -> Problem:
@@ -75,7 +78,7 @@ def prepare(data: Experiments, sd: Float[np.ndarray, "species"]) -> Problem:
     weights = np.where(seen, 1.0 / np.where(seen, noise, 1.0), 0.0)
     scale = _scale(values)
     groups = tuple(dict.fromkeys(run.scale for run in data.runs if run.scale is not None))
-    relative = np.where(seen, noise / scale, np.inf).min()
+    relative, warm = np.where(seen, noise / scale, np.inf).min(), warmth(data)
     return Problem(
         times=[run.times for run in data.runs],
         offsets=np.concatenate([[0], np.cumsum([len(run.times) for run in data.runs])]),
@@ -85,6 +88,7 @@ def prepare(data: Experiments, sd: Float[np.ndarray, "species"]) -> Problem:
         free=~np.array([run.exact for run in data.runs]),
         group=np.array([-1 if run.scale is None else groups.index(run.scale) for run in data.runs]),
         groups=groups,
+        warmth=np.zeros((len(data.runs), 0)) if warm is None else warm.columns(),
         scale=scale,
         span=max(float(np.ptp(run.times)) for run in data.runs),
         rtol=float(np.clip(1e-2 * relative, 1e-9, 1e-4)),
@@ -121,7 +125,7 @@ class Linear:
     raw: Float[np.ndarray, "points"]  # residuals as they are
     residual: Float[np.ndarray, "points"]  # and without their part in the initial amounts
     by_k: Float[np.ndarray, "points reactions"]  # d r / dk
-    by_phi: Float[np.ndarray, "points groups"]  # d r / d ln phi
+    by_phi: Float[np.ndarray, "points factors"]  # d r / d ln phi
     chi2: float
     initial_gain: float  # what the best initial amounts alone would take off chi2, to first order
     steps: list[tuple[np.ndarray, np.ndarray]]  # per run: free columns, and what recovers their step
@@ -160,7 +164,7 @@ def integrate(
     """Every run at its measured times (or at `times`); sensitivities only where `initials` says to which amounts."""
     return stiff.solve(
         stiff.directed(library.reactants, library.products),
-        factors(problem, phi)[:, None] * k,
+        factors(problem, phi) * k,
         c0,
         problem.times if times is None else times,
         rtol=problem.rtol,
@@ -170,9 +174,15 @@ def integrate(
     )
 
 
-def factors(problem: Problem, phi: np.ndarray) -> Float[np.ndarray, "runs"]:
-    """The factor on the rates of each run; 1 where none is unknown."""
-    return np.append(phi, 1.0)[problem.group]
+def factors(problem: Problem, phi: np.ndarray) -> Float[np.ndarray, "runs #reactions"]:
+    """What multiplies the constants in each run: its group's factor, and each reaction's own r^x at its temperature.
+
+    `phi` holds one factor per group, then those of each reaction in turn.
+    """
+    common, own = np.split(np.log(phi), [len(problem.groups)])
+    powers = problem.warmth.shape[1]
+    warm = problem.warmth @ own.reshape(-1, powers).T if powers else np.zeros((len(problem.warmth), 1))
+    return np.exp(np.append(common, 0.0)[problem.group][:, None] + warm)
 
 
 def _block(problem, e, k, factor, c0, initials, solution, residual):
@@ -181,17 +191,23 @@ def _block(problem, e, k, factor, c0, initials, solution, residual):
     weights = problem.weights[rows]
     seen = weights > 0
     by_k = (solution.by_k[rows] * weights[..., None])[seen] * factor
-    by_phi = np.zeros((len(by_k), len(problem.groups)))
-    if problem.group[e] >= 0:  # a factor on all rates: the sum over d ln k_i
-        by_phi[:, problem.group[e]] = by_k @ k
+    by_phi = by_factors(problem, e, by_k * k)
     r = residual[rows][seen]
     by_c = (solution.by_initial[rows] * weights[..., None])[seen]
     held = (c0[initials] <= 0) & (by_c.T @ r > 0)
     columns = np.flatnonzero(problem.free[e][initials] & ~held)
     stacked = np.column_stack([r, by_phi, by_k])
     projected, recover = _project(by_c[:, columns], stacked, problem.scale[initials[columns]])
-    split = 1 + len(problem.groups)
+    split = 1 + by_phi.shape[1]
     return projected[:, 0], projected[:, split:], projected[:, 1:split], (initials[columns], recover)
+
+
+def by_factors(problem: Problem, e: int, by_log_k: np.ndarray) -> Float[np.ndarray, "points factors"]:
+    """d r / d ln phi: a factor on all rates moves every ln k_i, a reaction's own moves its ln k by x."""
+    common = np.zeros((len(by_log_k), len(problem.groups)))
+    if problem.group[e] >= 0:
+        common[:, problem.group[e]] = by_log_k.sum(axis=1)
+    return np.hstack([common, (by_log_k[:, :, None] * problem.warmth[e]).reshape(len(by_log_k), -1)])
 
 
 def _project(A: np.ndarray, B: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,8 @@ from guldberg.discover.library import Library
 from guldberg.discover.problem import Linear, Problem, linearise, natural, residuals_at
 
 LOWEST, HIGHEST = -14.0, 22.0  # ln k in units of `natural`
-LARGEST_FACTOR = 7.0  # |ln phi|
+LARGEST_FACTOR = 7.0  # |ln phi| of a factor on all rates
+LARGEST_RATIO = 40.0  # |ln r| of a constant between the coldest and the hottest run
 LONGEST_STEP = 2.5  # of ln k in one iteration
 PROBE = 0.25  # part of a step over which its curvature is measured
 TRIALS = 12  # of damping per iteration
@@ -38,6 +39,14 @@ class Fitted:
         k[self.active] = self.k
         return k
 
+    def factors_of(self, problem: Problem, chosen: Int[np.ndarray, "_"]) -> Float[np.ndarray, "_"]:
+        """phi for another set of reactions: those that are new to it follow the temperature like the median one."""
+        common, own = np.split(self.phi, [len(problem.groups)])
+        own = own.reshape(len(self.active), problem.warmth.shape[1])
+        typical = np.median(own, axis=0) if len(own) else np.ones(own.shape[1])
+        where = {int(i): row for i, row in zip(self.active, own, strict=True)}
+        return np.concatenate([common, *(where.get(int(i), typical) for i in chosen)])
+
 
 def fit(
     problem: Problem,
@@ -58,11 +67,10 @@ def fit(
     `frozen` are positions in (ln k, ln phi) that stay where they are: what a profile likelihood needs. The search is
     given up, where it stands, once ten times the last gain would still not bring chi2 to `target`.
     """
-    phi = np.ones(len(problem.groups)) if phi is None else phi
     chosen = library.take(active)
-    unit = np.log(natural(problem, chosen))
-    low = np.append(unit + LOWEST, np.full(len(phi), -LARGEST_FACTOR))
-    high = np.append(unit + HIGHEST, np.full(len(phi), LARGEST_FACTOR))
+    unit, widest = np.log(natural(problem, chosen)), largest_factors(problem, len(active))
+    phi = np.ones(len(widest)) if phi is None else phi
+    low, high = np.append(unit + LOWEST, -widest), np.append(unit + HIGHEST, widest)
     theta = np.clip(np.log(np.concatenate([k, phi])), low, high)
     moving = np.ones(len(theta), bool)
     moving[np.array([], int) if frozen is None else frozen] = False
@@ -83,6 +91,12 @@ def fit(
         if hopeless or gain < least:
             break
     return here.fitted(active, count, len(problem.times))
+
+
+def largest_factors(problem: Problem, reactions: int) -> Float[np.ndarray, "factors"]:
+    """The bound on |ln phi|, which also tells how many factors there are."""
+    own = reactions * problem.warmth.shape[1]
+    return np.append(np.full(len(problem.groups), LARGEST_FACTOR), np.full(own, LARGEST_RATIO))
 
 
 class _Count:

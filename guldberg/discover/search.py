@@ -93,9 +93,9 @@ def _start(search: Search, setting: Setting) -> Search:
     small, _ = setting.screen()
     if len(setting.library.net) == 0:
         return dataclasses.replace(search, stage="done")
-    k = start.constants(small.data, small.problem, setting.library)
+    k, phi = start.constants(small.data, small.problem, setting.library)
     everything = np.arange(len(setting.library.net))
-    at = refine.fit(small.problem, setting.library, everything, k, damping=0.1, decrement=0.1)
+    at = refine.fit(small.problem, setting.library, everything, k, phi=phi, damping=0.1, decrement=0.1)
     if at is None:
         return dataclasses.replace(search, stage="done", failed=search.failed + len(small.data.runs))
     return _counted(search, at, stage="screen", at=at)

@@ -93,13 +93,14 @@ def tangent(problem: Problem, library: Library, at: Fitted, fast: Chosen | None 
     The constants of `fast` reactions are no columns of it (theirs are zero): what the data do say about them, their
     ratios, is projected out like the initial amounts.
     """
-    k = at.dense(len(library.net))
-    here = linearise(problem, library, k, at.phi, at.c0)
+    k, everything = at.dense(len(library.net)), np.arange(len(library.net))
+    here = linearise(problem, library, k, at.factors_of(problem, everything), at.c0)
     if here is None:
         return None
     held = np.zeros(0, int) if fast is None else fast
     slow = np.setdiff1d(np.arange(len(k)), held)
-    nuisance = np.hstack([here.by_phi, here.by_k[:, held] * k[held]])
+    common = here.by_phi[:, : len(problem.groups)]  # how constants follow the temperature stays as it was fitted
+    nuisance = np.hstack([common, here.by_k[:, held] * k[held]])
     basis, felt, _ = np.linalg.svd(nuisance, full_matrices=False)
     basis = basis[:, felt > 1.0]  # a factor e in the constants changes chi2 by more than one
     columns, target = np.zeros_like(here.by_k), here.by_k[:, slow] @ k[slow] - here.residual
@@ -141,7 +142,7 @@ def refit(
     k = np.where(np.isin(chosen, fast), present, k)
     for j, value in (given or {}).items():
         k[chosen == j] = value
-    return refine.fit(problem, library, chosen, k, phi=at.phi, c0=at.c0, target=target)
+    return refine.fit(problem, library, chosen, k, phi=at.factors_of(problem, chosen), c0=at.c0, target=target)
 
 
 def eliminate(

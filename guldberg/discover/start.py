@@ -16,17 +16,34 @@ from guldberg.discover.problem import Problem, natural
 from guldberg.experiments import Experiments, Run
 
 SMALLEST, LARGEST = 0.02, 1e4  # of the starting constants, in natural units
+SLOPES = (-2.0, 0.0, 2.0, 4.0, 7.0, 11.0, 16.0)  # of ln k between the coldest and the hottest run: what is tried
 
 
-def constants(data: Experiments, problem: Problem, library: Library) -> Float[np.ndarray, "reactions"]:
-    """A positive starting constant for every reaction of the library."""
+def constants(
+    data: Experiments, problem: Problem, library: Library
+) -> tuple[Float[np.ndarray, "reactions"], Float[np.ndarray, "factors"]]:
+    """A positive starting constant for every reaction of the library, and the factors on them (`problem.factors`)."""
     blocks = [_block(run, e, problem, library) for e, run in enumerate(data.runs)]
-    A, b = np.vstack([a for a, _ in blocks]), np.concatenate([b for _, b in blocks])
-    problem_ = linear.compress(A, b)
-    k, _ = problem_.residual(np.arange(A.shape[1]))
+    b = np.concatenate([b for _, b in blocks])
+    slopes = np.array(SLOPES if problem.warmth.shape[1] else [0.0])
+    x = problem.warmth[:, :1] if problem.warmth.shape[1] else np.zeros((len(blocks), 1))
+    parts = [np.vstack([a * np.exp(s * x[e]) for e, (a, _) in enumerate(blocks)]) for s in slopes]
+    k, _ = linear.compress(np.hstack(parts), b).residual(np.arange(len(slopes) * len(library.net)))
+    shares = k.reshape(len(slopes), -1)  # a constant that follows the temperature as a sum of exponentials
     unit = natural(problem, library)
     unseen = (library.reactants[:, ~_seen(data)] > 0).any(axis=1)  # nothing to integrate: begin at one turnover
-    return np.clip(np.where(unseen, unit, k), SMALLEST * unit, LARGEST * unit)
+    started = np.clip(np.where(unseen, unit, shares.sum(axis=0)), SMALLEST * unit, LARGEST * unit)
+    return started, _factors(problem, shares, slopes)
+
+
+def _factors(problem: Problem, shares: np.ndarray, slopes: np.ndarray) -> Float[np.ndarray, "factors"]:
+    """One on all rates of a run; of each reaction the mean slope, that of them all where nothing runs."""
+    total = shares.sum(axis=0)
+    mean = float(slopes @ shares.sum(axis=1) / (total.sum() or 1.0))
+    own = np.where(total > 0, slopes @ shares / np.where(total > 0, total, 1.0), mean)
+    powers = problem.warmth.shape[1]
+    ratios = np.pad(own[:, None], ((0, 0), (0, max(powers - 1, 0))))[:, :powers]
+    return np.exp(np.append(np.zeros(len(problem.groups)), ratios))
 
 
 def _seen(data: Experiments) -> np.ndarray:

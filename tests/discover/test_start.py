@@ -11,7 +11,7 @@ from guldberg.discover.problem import natural, prepare
 
 def started(data, library):
     problem = prepare(data, np.full(len(data.species), 1e-3))
-    return start.constants(data, problem, library), natural(problem, library)
+    return start.constants(data, problem, library)[0], natural(problem, library)
 
 
 @pytest.mark.parametrize("name", ["oligomers", "brusselator", "futile_cycle", "flow_reactor"])
