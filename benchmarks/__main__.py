@@ -8,9 +8,9 @@ import argparse
 
 import jax
 
-from benchmarks import chain_moments, design_update, discover, lattice_speed, solver, startup
+from benchmarks import belief, chain_moments, design_update, discover, lattice_speed, solver, startup
 
-ALL = discover.ALL | design_update.ALL | solver.ALL | lattice_speed.ALL | chain_moments.ALL | startup.ALL
+ALL = discover.ALL | belief.ALL | design_update.ALL | solver.ALL | lattice_speed.ALL | chain_moments.ALL | startup.ALL
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from discovered import mechanism, michaelis_menten
 from guldberg.app import report, results, words
 from guldberg.app.sbml import reading
 from guldberg.app.spec import Source, Spec, versions
-from guldberg.discover.result import Candidate, Estimate
+from guldberg.discover.result import Candidate, Check, Estimate
 from guldberg.text import parse
 
 SPEC = Spec(
@@ -376,3 +376,29 @@ def test_laws_are_sums(found, weights, said):
 
 def test_a_fit_with_no_freedom_says_so(found):
     assert "tests nothing" in words.quality(dataclasses.replace(found.fit, parameters=88))
+
+
+def test_where_no_mechanism_fits_that_is_what_is_said_first(found):
+    checks = (
+        Check("slow", None, 1e-9),
+        Check("trend", "S", 1e-5),
+        Check("trend", "E", 0.4),
+        Check("normal", None, 0.5),
+    )
+    bad = dataclasses.replace(found, fit=dataclasses.replace(found.fit, checks=checks))
+    said = words.warnings(bad)[0]
+    assert said.startswith("No mechanism in the library fits these data") and "S deviates alike" in said
+    assert "No mechanism in the library fits" in Reader(report.page(bad, SPEC, 1.0)).text
+    assert results.summary(bad).startswith("No mechanism fits")
+    table = results.as_json(bad, SPEC, 1.0)
+    assert table["fit"]["fits"] is False and table["warnings"][0] == said
+    assert [check["failed"] for check in table["fit"]["checks"]] == [True, True, False, False]
+    good = dataclasses.replace(found, fit=dataclasses.replace(found.fit, checks=checks[2:]))
+    assert good.fit.fits and "No mechanism" not in results.summary(good) + report.page(good, SPEC, 1.0)
+    assert [answer.split()[0] for _, answer, _ in words.checks(good.fit)] == ["yes", "yes"]
+
+
+def test_a_misfit_of_size_alone_leaves_room_for_errors_told_too_small(found):
+    checks = (Check("misfit", None, 1e-9), Check("slow", None, 0.2))
+    said = words.misfit(dataclasses.replace(found.fit, checks=checks))
+    assert "or they are too small" in said

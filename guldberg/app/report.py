@@ -31,6 +31,7 @@ def page(found: Discovered, spec: Spec, seconds: float) -> str:
         equations=[_equation(found, j) for j in range(len(found.species))],
         laws=[words.law(found.species, row) for row in found.laws],
         quality=words.quality(found.fit),
+        checks=words.checks(found.fit),
         warnings=words.warnings(found),
         rivals=[(words.rival(rival), rival) for rival in found.alternatives],
         combinations=[(c.name, words.value(c.estimate), words.interval(c.estimate)) for c in found.combinations],

@@ -70,7 +70,8 @@ def trajectories(found: Discovered, spec: Spec) -> xr.Dataset:
 
 def summary(found: Discovered) -> str:
     """The whole result as text for a terminal."""
-    head = f"Mechanism: {len(found.steps)} reactions among {len(found.species)} species"
+    kind = "Mechanism" if found.fit.fits else "No mechanism fits; the nearest"
+    head = f"{kind}: {len(found.steps)} reactions among {len(found.species)} species"
     parts = [f"{head} (out of {found.library} candidates)", "", *_columns(list(_rows(found)))]
     parts += ["", f"Fit: {words.quality(found.fit)}"]
     if len(found.laws):
@@ -133,6 +134,8 @@ def _fit(found: Discovered) -> dict[str, Any]:
         "parameters": fit.parameters,
         "score": fit.score,
         "quality": words.quality(fit),
+        "fits": fit.fits,
+        "checks": [{**vars(check), "failed": check.failed} for check in fit.checks],
         "sd": dict(zip(found.species, fit.sd.tolist(), strict=True)),
         "sd_given": fit.sd_given,
         "scales": {name: _estimate(scale, None) for name, scale in fit.scales.items()},

@@ -84,6 +84,44 @@ def quality(fit: Fit) -> str:
     return f"{head}: within the stated errors (chance of a larger misfit {chance:.2g})"
 
 
+def checks(fit: Fit) -> list[tuple[str, str, bool]]:
+    """The checks of the residuals, those of one species together: what was asked, what came out, whether it failed."""
+    asked = {
+        "misfit": "Is chi2 as the stated standard deviations have it?",
+        "slow": "Does no series wander slowly?",
+        "trend": "Does no species deviate alike in all experiments?",
+        "runs": "Do neighbours differ in sign as often as they should?",
+        "normal": "Are they normally distributed, without far points?",
+    }
+    rows = []
+    for name, question in asked.items():
+        found = [check for check in fit.checks if check.name == name]
+        if found:
+            worst = min(found, key=lambda check: check.chance)
+            failed = [check.species for check in found if check.failed and check.species]
+            answer = ": ".join(["no" if worst.failed else "yes", *[", ".join(map(pretty, failed))] * bool(failed)])
+            rows.append((question, f"{answer} (chance {worst.chance:.2g})", worst.failed))
+    return rows
+
+
+def misfit(fit: Fit) -> str | None:
+    """`No mechanism in the library fits: ...` with the reasons; None where the residuals could be noise."""
+    failed = {check.name: check for check in fit.checks if check.failed}
+    trends = [pretty(check.species) for check in fit.checks if check.name == "trend" and check.failed and check.species]
+    reasons = ["chi2 is larger than the stated standard deviations allow"] * ("misfit" in failed)
+    reasons += ["residuals wander slowly within experiments"] * ("slow" in failed)
+    reasons += ["neighbouring residuals have the same sign too often"] * ("runs" in failed)
+    reasons += [f"{' and '.join(trends)} deviate{'s' * (len(trends) == 1)} alike in all experiments"] * bool(trends)
+    if fit.fits:
+        return None
+    if set(failed) <= {"misfit", "normal"}:
+        return f"No mechanism in the library fits within the stated errors, or they are too small: {reasons[0]}"
+    return (
+        f"No mechanism in the library fits these data: {'; '.join(reasons)}. The one shown is the nearest. A rate that "
+        "is no mass action, a delay, a drift, or a species that nobody measured can do this"
+    )
+
+
 def rival(other: Rival) -> str:
     """How another mechanism differs: `with A -> C, without B -> C (score +1.3)`."""
     parts = [f"with {', '.join(other.gained)}"] * bool(other.gained)
@@ -104,7 +142,7 @@ def warnings(found: Discovered) -> list[str]:
     """What a reader must know before the numbers: the job's own warnings, and what each null stands for."""
     concentration, mixed = units.common_unit(found.species, found.data.units)
     missing = [name for name, unit in (("time", found.data.time_unit), ("concentrations", concentration)) if unit == ""]
-    said = [*found.warnings, *unbounded(found)]
+    said = [misfit(found.fit) or "", *found.warnings, *unbounded(found)]
     if mixed:
         said.append(mixed)
     elif missing:
@@ -114,7 +152,7 @@ def warnings(found: Discovered) -> list[str]:
         said.append(f"{open_ended} of {len(found.candidates)} candidate reactions have no upper bound")
     if found.fit.failed_solves > 0.02 * found.fit.solves:
         said.append(f"{found.fit.failed_solves} of {found.fit.solves} trial solves failed and were left out")
-    return said
+    return [sentence for sentence in said if sentence]
 
 
 def unit_of(found: Discovered, order: int) -> str | None:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from guldberg.discover import intervals, regression, rivals
+from guldberg.discover import intervals, misfit, regression, rivals
 from guldberg.discover.library import Library, parallels
 from guldberg.discover.problem import Problem, factors, integrate, natural, prepare
 from guldberg.discover.refine import HIGHEST, LOWEST, Fitted
@@ -27,7 +27,6 @@ from guldberg.experiments import Experiments
 from guldberg.network import equation
 
 CURVE_POINTS = 120  # per run, beside the measured times
-POOR = 1.35  # chi2 per degree of freedom that calls for a warning
 
 
 def from_search(
@@ -62,11 +61,14 @@ def from_search(
             score=search.score,
             sd=_typical_sd(problem),
             sd_given=setting.criterion.noise_known,
-            scales=dict(zip(problem.groups, every[len(at.k) :], strict=True)),
+            scales=dict(zip(problem.groups, every[len(at.k) :][: len(problem.groups)], strict=True)),
             runs=runs,
             solves=counts[0],
             failed_solves=counts[1],
             rtol=problem.rtol,
+            checks=misfit.checks(
+                misfit.of_fit(problem, chosen, at), data.species, noise_known=setting.criterion.noise_known
+            ),
         ),
         alternatives=tuple(_rival(v, search, library, data.species) for v in others),
         combinations=tuple(intervals.combinations(at, names, rise, list(every))),
@@ -96,7 +98,8 @@ def from_derivatives(
     problem = prepare(data, np.maximum(_range(data), 1e-300))
     at = Fitted(best.active, best.k, np.ones(len(problem.groups)), problem.initial, np.nan, np.zeros((0, 0)))
     runs, flux = _run_fits(data, problem, chosen, at)
-    runs = _with_slopes(data, runs, best, library)
+    slopes, by_k = _slopes(data, best, library)
+    exact = best.noise < 1e3 * regression.ROUNDING  # what is left of exact slopes is rounding, and no noise
     return Discovered(
         data=data,
         steps=_steps(chosen, estimates, flux, sure),
@@ -111,10 +114,11 @@ def from_derivatives(
             sd=np.full(len(data.species), best.noise),
             sd_given=False,
             scales={},
-            runs=runs,
+            runs=tuple(dataclasses.replace(run, residuals=r) for run, r in zip(runs, slopes, strict=True)),
             solves=len(data.runs),
             failed_solves=0,
             rtol=problem.rtol,
+            checks=() if exact else misfit.checks(misfit.of_slopes(slopes, by_k), data.species, noise_known=False),
         ),
         alternatives=tuple(_linear_rival(best, rival, library, data.species) for rival in best.rivals),
         combinations=(),
@@ -124,18 +128,17 @@ def from_derivatives(
     )
 
 
-def _with_slopes(
-    data: Experiments, runs: tuple[RunFit, ...], best: regression.Regression, library: Library
-) -> tuple[RunFit, ...]:
-    """The residuals of the derivatives, which were fitted, in place of those of the concentrations, which were not."""
+def _slopes(
+    data: Experiments, best: regression.Regression, library: Library
+) -> tuple[list[Float[np.ndarray, "times species"]], list[Float[np.ndarray, "times species reactions"]]]:
+    """The residuals of the derivatives, run by run, and their derivatives by the constants, in standard deviations."""
     c = np.vstack([run.values for run in data.runs])
     dc = np.vstack([np.full_like(r.values, np.nan) if r.derivatives is None else r.derivatives for r in data.runs])
     chosen = library.take(best.active)
-    predicted = regression.monomials(c, chosen.reactants) @ (best.k[:, None] * chosen.net)
-    residuals = (dc - predicted) / regression.standard_deviation(best, regression.Slopes(c, dc), library)
+    by_k = regression.monomials(c, chosen.reactants)[:, None] * chosen.net.T
+    sd = regression.standard_deviation(best, regression.Slopes(c, dc), library)
     ends = np.cumsum([len(run.times) for run in data.runs])[:-1]
-    parts = np.split(residuals, ends)
-    return tuple(dataclasses.replace(fit, residuals=part) for fit, part in zip(runs, parts, strict=True))
+    return np.split((dc - by_k @ best.k) / sd, ends), np.split(by_k / sd[..., None], ends)
 
 
 def noise_factor(setting: Setting, at: Fitted) -> Float[np.ndarray, "species"]:
@@ -343,13 +346,6 @@ def _warnings(setting: Setting, search: Search, parameters: int) -> list[str]:
     """What a reader must know before believing the mechanism."""
     assert search.at is not None
     at, out = search.at, []
-    freedom = max(setting.problem.points - parameters, 1)
-    if setting.criterion.noise_known and at.chi2 / freedom > POOR:
-        ratio = at.chi2 / freedom
-        out.append(
-            f"chi2 is {ratio:.2g} per degree of freedom: no mechanism of the library fits within the given noise, "
-            "or the standard deviations are too small"
-        )
     bounds = np.log(at.k / natural(setting.problem, setting.library.take(at.active)))
     names = _names(setting.library.take(at.active), setting.data.species)
     for name, x in zip(names, bounds, strict=True):

@@ -15,6 +15,7 @@ from guldberg.rates import Constant
 
 Verdict = Literal["bounded", "one-sided", "flat"]
 Certainty = Literal["certain", "possible", "impossible"]
+UNLIKELY = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,24 @@ class Combination:
 
     name: str  # "k(A -> B) / k(B -> A)"
     estimate: Estimate
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A question put to the residuals, and by what chance noise alone would look at least as suspicious.
+
+    misfit: chi2 against the standard deviations given; slow: what wanders in each series; trend: the same deviation of
+    one species in all experiments; runs: neighbours of one sign; normal: skewness and kurtosis.
+    """
+
+    name: Literal["misfit", "slow", "trend", "runs", "normal"]
+    species: str | None  # None: all of them
+    chance: float
+
+    @property
+    def failed(self) -> bool:
+        """Less than one in a thousand: over all checks of a fit, a false alarm in a few hundred fits."""
+        return self.chance < UNLIKELY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +111,12 @@ class Fit:
     solves: int  # trajectories integrated
     failed_solves: int
     rtol: float | None = None  # of the integration; the absolute one is a thousandth of it, times each species' size
+    checks: tuple[Check, ...] = ()  # of the residuals
+
+    @property
+    def fits(self) -> bool:
+        """Whether the residuals could be noise; else no mechanism of the library fits."""
+        return not any(check.failed for check in self.checks if check.name != "normal")
 
 
 @dataclasses.dataclass(frozen=True)
