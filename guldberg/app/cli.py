@@ -242,13 +242,14 @@ def simulate(
     Example: guldberg simulate robertson.crn --to 1e11 --log 1e-5 --initial "A=1" --out robertson.csv
     """
     from guldberg.app import exchange, options
+    from guldberg.app.simulate import asked as asking
     from guldberg.app.simulate import methods
     from guldberg.app.simulate.asked import Asked
 
     exchange.check_out(out, (".csv", ".nc"))
     if picture is not None:
         exchange.check_out(picture, (".png", ".svg", ".pdf"))
-    times = _times(end, points, first)
+    times = asking.times(end, points, first)
     model = options.network(network, sys.stdin.buffer, note)
     names, states = options.states(model, initial, initials)
     asked = Asked(model.network, names, states, times, options.kelvin(temperature, model), seed)
@@ -337,6 +338,59 @@ def convert(network: str, out: Path, temperature: float | None, as_json: bool) -
     species, reactions = model.network.species, model.network.equations()
     facts = {"out": str(out), "species": list(species), "reactions": list(reactions), "initial": model.initial}
     answer(facts, f"{out}: {len(species)} species, {len(reactions)} reactions", as_json)
+
+
+@cli.command()
+@click.argument("spec", metavar="SPEC.toml")
+@click.option("--over", multiple=True, metavar="NAME=VALUES", help='"seed=0..31", "k1=0.1,1,10". Repeatable.')
+@click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Default: SPEC-sweep.")
+@click.option("--engine", type=click.Choice(["local", "dask"]), default="local", show_default=True)
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="local: processes; default: one for each core.")
+@click.option("--scheduler", metavar="ADDRESS", help="dask: as tcp://host:8786.")
+@as_json
+@quiet
+def sweep(
+    spec: str,
+    over: tuple[str, ...],
+    out: Path | None,
+    engine: str,
+    workers: int | None,
+    scheduler: str | None,
+    as_json: bool,
+) -> None:
+    """Any job many times: with other seeds, constants, options. A run folder for each member, one table, one page.
+
+    SPEC.toml is a spec of design or reduce, or names a command (discover, design, reduce, simulate), its arguments and
+    its options; docs/sweep.md. Stopped, the same command goes on; no finished member is done again.
+
+    \b
+    Example: guldberg sweep enzyme.toml --over seed=0..31 --over k1=0.1,1,10
+    """
+    from guldberg.app.progress import Progress
+    from guldberg.app.sweep import engines, plan, table
+    from guldberg.app.sweep.sweep import Sweep, again
+
+    if (engine == "dask") != (scheduler is not None):
+        raise InputError("--engine dask and --scheduler ADDRESS go together", file="--scheduler")
+    asked = Sweep(plan.read(spec, over), out or Path(f"{Path(spec).stem}-sweep"))
+    asked.begin()
+    width = workers or os.cpu_count() or 1
+    opened = engines.local
+    if scheduler is not None:
+        opened, width = engines.dask(scheduler, asked.folder.resolve())
+    try:
+        with Progress(note, live=sys.stderr.isatty() and not _is_quiet()) as progress:
+            asked.go(opened, width, progress, note)
+    except KeyboardInterrupt:
+        done = table.gather(asked, _command())["finished"]
+        more = f"{done} of {asked.count} members are finished, and what the others reached is saved"
+        raise Stopped(f"interrupted; {more}: {again(spec, over, asked.folder)}") from None
+    facts = table.gather(asked, _command())
+    answer(facts, f"{facts['finished']} of {asked.count} members finished: {asked.folder / 'members.csv'}", as_json)
+    note(f"\n{asked.folder / 'report.html'}")
+    if facts["failed"]:
+        first = next(row for row in facts["members"] if row["state"] == "failed")
+        raise Failed(f"{facts['failed']} of {asked.count} members failed, first {first['member']}: {first['why']}")
 
 
 @cli.command()
@@ -501,18 +555,6 @@ def _work(folder: Path, as_json: bool) -> None:
         raise Failed(f"{error}; what was reached is saved: {again}") from error
     answer(json.loads((folder / "result.json").read_text()), kind.summary(found), as_json)
     note(f"\n{folder / 'report.html'}")
-
-
-def _times(end: float, points: int, start: float | None) -> Any:
-    import numpy as np
-
-    if not 0 < end < float("inf"):
-        raise InputError(f"expected a last time that is positive and finite, got {end}", file="--to")
-    if start is None:
-        return np.linspace(0.0, end, points)
-    if not 0 < start < end:
-        raise InputError(f"expected a first time between 0 and {end:g}, got {start:g}", file="--log")
-    return np.concatenate([[0.0], np.geomspace(start, end, points - 1)])
 
 
 def _command() -> str:

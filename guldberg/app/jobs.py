@@ -11,6 +11,7 @@ _HOME = {  # each module has a KIND
     "discover": "guldberg.app.discovery",
     "design": "guldberg.app.design.kind",
     "reduce": "guldberg.app.reduce.kind",
+    "simulate": "guldberg.app.simulate.kind",
 }
 
 

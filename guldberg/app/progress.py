@@ -68,6 +68,7 @@ class Progress:
 def facts(metrics: Metrics) -> list[str]:
     """What the metrics say beyond stage and progress, in words; what is not known yet is left out."""
     words = {
+        "finished": "{:.0f} finished",
         "reactions": "{:.0f} reactions",
         "score": "score {:.6g}",
         "loss": "loss {:.4g}",

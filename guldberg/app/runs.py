@@ -42,6 +42,10 @@ class Kind:
     verify: Verify | None = None  # repeat a finished run under controls; what came out, as text
 
 
+class Busy(InputError):
+    """Another process works in the folder."""
+
+
 class Interrupted(Exception):
     """A signal ended the run between two steps; what was reached is saved."""
 
@@ -91,7 +95,7 @@ def begin(
     spec = Spec(job, seed, command, options, tuple(specs.inside(inputs)), specs.versions())
     text = spec.text()
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         _refuse_unless_free(folder)
         for source in spec.inputs:
             (folder / source.file).parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +115,7 @@ def go(
     A run that was stopped at any moment ends with the same result as one that was not. Interrupted on SIGINT and
     SIGTERM; InputError where `folder` is no run, another process works on it, or its data were changed.
     """
-    with _signals() as signals, _locked(_run(folder)):
+    with _signals() as signals, locked(_run(folder)):
         spec, job = _reopen(folder, kinds, on_note)
         saved = checkpoints.load(folder / "checkpoints", job.state_types, on_note)
         if finished(folder):
@@ -152,7 +156,7 @@ def further(
         raise InputError(f"this run is not finished: `{again}` first", file=str(folder))
     place = folder / name
     place.mkdir(exist_ok=True)
-    with _signals() as signals, _locked(folder):
+    with _signals() as signals, locked(folder):
         saved = checkpoints.load(place / "checkpoints", job.state_types, on_note)
         try:
             with _Recorder(job, place, saved, signals) as recorder:
@@ -264,7 +268,7 @@ def _signals() -> Iterator[_Signals]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """One process per folder. The system drops the lock of a process that dies, so a stale file never blocks."""
     path = folder / "lock"
     with path.open("a+") as file:
@@ -273,7 +277,7 @@ def _locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             owner = file.read().strip() or "unknown"
-            raise InputError(
+            raise Busy(
                 f"another process (pid {owner}) is at work on this run; wait for it or end it", file=str(folder)
             ) from None
         file.truncate(0)

@@ -82,6 +82,11 @@ def inside(originals: Sequence[Path]) -> list[Source]:
     return sources
 
 
+def toml(table: Mapping[str, Any]) -> str:
+    """A table of strings, numbers, booleans, and lists and dicts of those, as TOML."""
+    return "\n".join(_pairs(table)) + "\n"
+
+
 def _pairs(table: Mapping[str, Any]) -> list[str]:
     return [f"{_key(key)} = {_toml(value)}" for key, value in table.items()]
 

@@ -68,3 +68,14 @@ class Simulated:
 def told(failed: Sequence[str], of: int, what: str) -> tuple[str, str]:
     """How many failed, and the first of them."""
     return (f"{len(failed)} of {of} {what} failed", failed[0]) if failed else ("", "")
+
+
+def times(end: float, points: int, first: float | None) -> Float[np.ndarray, "times"]:
+    """From 0 to `end` at equal distances; or 0 and then from `first` on, spaced by a factor."""
+    if not 0 < end < math.inf:
+        raise InputError(f"expected a last time that is positive and finite, got {end}", file="--to")
+    if first is None:
+        return np.linspace(0.0, end, points)
+    if not 0 < first < end:
+        raise InputError(f"expected a first time between 0 and {end:g}, got {first:g}", file="--log")
+    return np.concatenate([[0.0], np.geomspace(first, end, points - 1)])
