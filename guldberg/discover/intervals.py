@@ -95,7 +95,7 @@ def _next(inside: float, low: float, outside: tuple[float, float] | None, rise: 
 def _limit(problem: Problem, library: Library, at: Fitted, index: int, side: int) -> float:
     """The bound of the search for a parameter."""
     if index >= len(at.k):
-        return side * refine.LARGEST_FACTOR
+        return side * float(refine.largest_factors(problem, at.active)[index - len(at.k)])
     unit = float(np.log(natural(problem, library.take(at.active))[index]))
     return unit + (refine.HIGHEST if side > 0 else refine.LOWEST)
 

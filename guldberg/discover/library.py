@@ -38,6 +38,15 @@ def key(a: np.ndarray, b: np.ndarray) -> tuple[bytes, bytes]:
     return a.astype(np.int64).tobytes(), b.astype(np.int64).tobytes()
 
 
+def reversible_pairs(library: Library) -> list[tuple[int, int]]:
+    """(i, j) and (j, i) for every reaction i of the library whose reverse j is there too."""
+    where = library.where()
+    pairs = [
+        (i, where.get(key(b, a))) for i, (a, b) in enumerate(zip(library.reactants, library.products, strict=True))
+    ]
+    return [(i, j) for i, j in pairs if j is not None]
+
+
 def complexes(species: int, max_order: int) -> Complexes:
     """Every multiset of up to `max_order` molecules, the empty one first."""
     rows = [

@@ -37,6 +37,8 @@ class Problem:
     scale: Float[np.ndarray, "species"]  # size of each concentration
     span: float  # longest run
     rtol: float
+    bent: frozenset[int] = frozenset()  # reactions of the library whose Arrhenius line is bent: with a free exponent b
+    balanced: bool = False  # detailed balance is known to hold
 
     @property
     def points(self) -> int:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float, Int
 
+from guldberg.discover import balance
 from guldberg.discover.library import Library
 from guldberg.discover.problem import Linear, Problem, linearise, natural, residuals_at
 
@@ -17,6 +18,8 @@ LONGEST_STEP = 2.5  # of ln k in one iteration
 PROBE = 0.25  # part of a step over which its curvature is measured
 TRIALS = 12  # of damping per iteration
 HOPE = 10.0  # how much more than the last gain a search may still bring
+TIGHT = 1e-4  # standard deviation of the logarithm that detailed balance makes zero
+KNOWN = 1e30  # in the Hessian: of a factor that is held
 DECREMENT = 1e-3  # stop: expected gain of the next step, in units of the noise variance
 
 
@@ -67,22 +70,17 @@ def fit(
     `frozen` are positions in (ln k, ln phi) that stay where they are: what a profile likelihood needs. The search is
     given up, where it stands, once ten times the last gain would still not bring chi2 to `target`.
     """
-    chosen = library.take(active)
-    unit, widest = np.log(natural(problem, chosen)), largest_factors(problem, len(active))
-    phi = np.ones(len(widest)) if phi is None else phi
-    low, high = np.append(unit + LOWEST, -widest), np.append(unit + HIGHEST, widest)
-    theta = np.clip(np.log(np.concatenate([k, phi])), low, high)
-    moving = np.ones(len(theta), bool)
-    moving[np.array([], int) if frozen is None else frozen] = False
-    count = _Count()
-    here = _look(problem, chosen, theta, problem.initial.copy() if c0 is None else c0, count)
+    work = _Work(problem, library.take(active), *_bounds(problem, library, active))
+    phi = np.ones(len(work.low) - len(active)) if phi is None else phi
+    theta = np.clip(np.log(np.concatenate([k, phi])), work.low, work.high)
+    work.frozen[np.array([], int) if frozen is None else frozen] = True
+    here = work.look(theta, problem.initial.copy() if c0 is None else c0)
     if here is None:
         return None
     curved = False
     for iteration in range(iterations):
         least = decrement * max(min(here.chi2 / problem.points, 1.0), 1e-30)
-        blocked = ~moving | ((here.theta <= low) & (here.g > 0)) | ((here.theta >= high) & (here.g < 0))
-        there, damping, curved = _descend(problem, chosen, here, damping, curved, blocked, (low, high), least, count)
+        there, damping, curved = _descend(work, here, damping, curved, least)
         if there is None:
             break
         gain = here.chi2 - there.chi2
@@ -90,20 +88,22 @@ def fit(
         hopeless = iteration >= 4 and here.chi2 - HOPE * gain > target
         if hopeless or gain < least:
             break
-    return here.fitted(active, count, len(problem.times))
+    return work.fitted(here, active)
 
 
-def largest_factors(problem: Problem, reactions: int) -> Float[np.ndarray, "factors"]:
-    """The bound on |ln phi|, which also tells how many factors there are."""
-    own = reactions * problem.warmth.shape[1]
-    return np.append(np.full(len(problem.groups), LARGEST_FACTOR), np.full(own, LARGEST_RATIO))
+def largest_factors(problem: Problem, active: Int[np.ndarray, "_"]) -> Float[np.ndarray, "factors"]:
+    """The bound on |ln phi|, zero where the factor is held at one; it also tells how many factors there are."""
+    powers = problem.warmth.shape[1]
+    own = np.full((len(active), powers), LARGEST_RATIO)
+    if powers > 1:
+        own[[int(i) not in problem.bent for i in active], 1] = 0.0
+    return np.append(np.full(len(problem.groups), LARGEST_FACTOR), own)
 
 
-class _Count:
-    """Integrations asked for, and those that failed."""
-
-    solves = 0
-    failed = 0
+def _bounds(problem: Problem, library: Library, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of theta = (ln k, ln phi)."""
+    unit, widest = np.log(natural(problem, library.take(active))), largest_factors(problem, active)
+    return np.append(unit + LOWEST, -widest), np.append(unit + HIGHEST, widest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,22 +113,19 @@ class _Point:
     theta: np.ndarray
     c0: np.ndarray
     linear: Linear
+    chi2: float
     J: np.ndarray
-    raw: np.ndarray  # residuals, nothing projected out
     H: np.ndarray
     g: np.ndarray
-
-    @property
-    def chi2(self) -> float:
-        return self.linear.chi2
 
     def step(self, damping: float, blocked: np.ndarray) -> np.ndarray:
         """Marquardt's damped step, no component longer than LONGEST_STEP."""
         return np.clip(self.solve(self.g, damping, blocked), -LONGEST_STEP, LONGEST_STEP)
 
     def solve(self, g: np.ndarray, damping: float, blocked: np.ndarray) -> np.ndarray:
-        """-(H + damping diag H)^-1 g, blocked components zero."""
-        diagonal = np.maximum(np.diag(self.H), 1e-8 * np.diag(self.H).max(initial=0.0) + 1e-300)
+        """-(H + damping diag J^T J)^-1 g, blocked components zero."""
+        diagonal = (self.J**2).sum(axis=0)
+        diagonal = np.maximum(diagonal, 1e-8 * diagonal.max(initial=0.0) + 1e-300)
         A = self.H + damping * np.diag(diagonal)
         A[blocked], A[:, blocked] = 0.0, 0.0
         A[blocked, blocked] = 1.0
@@ -141,44 +138,59 @@ class _Point:
             return np.inf
         return -float(2 * self.g @ step + step @ self.H @ step) + self.linear.initial_gain
 
-    def fitted(self, active: np.ndarray, count: _Count, runs: int) -> Fitted:
-        m = len(active)
-        k, phi = np.exp(self.theta[:m]), np.exp(self.theta[m:])
-        return Fitted(np.asarray(active), k, phi, self.c0, self.chi2, self.H, count.solves * runs, count.failed * runs)
 
+class _Work:
+    """What one fit works on, and how often it integrated."""
 
-def _look(problem: Problem, chosen: Library, theta: np.ndarray, c0: np.ndarray, count: _Count) -> _Point | None:
-    k, phi = np.split(np.exp(theta), [len(chosen.net)])
-    here = linearise(problem, chosen, k, phi, c0)
-    count.solves += 1
-    if here is None:
-        count.failed += 1
-        return None
-    J = np.hstack([here.by_k * k, here.by_phi])
-    return _Point(theta, c0, here, J, here.raw, J.T @ J, J.T @ here.residual)
+    def __init__(self, problem: Problem, chosen: Library, low: np.ndarray, high: np.ndarray) -> None:
+        self.problem, self.chosen, self.low, self.high = problem, chosen, low, high
+        self.frozen = low == high
+        self.ties = balance.conditions(problem, chosen) / TIGHT
+        self.solves, self.failed = 0, 0
+
+    def blocked(self, here: _Point) -> np.ndarray:
+        """Components that stay: frozen, or at a bound with the gradient pointing out."""
+        at_low, at_high = here.theta <= self.low, here.theta >= self.high
+        return self.frozen | (at_low & (here.g > 0)) | (at_high & (here.g < 0))
+
+    def split(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """k and phi."""
+        k, phi = np.split(np.exp(theta), [len(self.chosen.net)])
+        return k, phi
+
+    def look(self, theta: np.ndarray, c0: np.ndarray) -> _Point | None:
+        """The normal equations at a point; conditions on theta count as measurements of high precision."""
+        k, phi = self.split(theta)
+        here = linearise(self.problem, self.chosen, k, phi, c0)
+        self.solves += 1
+        if here is None:
+            self.failed += 1
+            return None
+        J, tension = np.hstack([here.by_k * k, here.by_phi]), self.ties @ theta
+        H, g = J.T @ J + self.ties.T @ self.ties, J.T @ here.residual + self.ties.T @ tension
+        return _Point(theta, c0, here, here.chi2 + float(tension @ tension), J, H, g)
+
+    def fitted(self, here: _Point, active: np.ndarray) -> Fitted:
+        H = here.H + np.diag(np.where(self.low == self.high, KNOWN, 0.0))
+        runs = len(self.problem.times)
+        k, phi = self.split(here.theta)
+        return Fitted(np.asarray(active), k, phi, here.c0, here.chi2, H, self.solves * runs, self.failed * runs)
 
 
 def _descend(
-    problem: Problem,
-    chosen: Library,
-    here: _Point,
-    damping: float,
-    curved: bool,
-    blocked: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray],
-    least: float,
-    count: _Count,
+    work: _Work, here: _Point, damping: float, curved: bool, least: float
 ) -> tuple[_Point | None, float, bool]:
     """(a lower point, damping for the next step, whether the valley bends); None if no step promises `least`."""
+    blocked = work.blocked(here)
     for _ in range(TRIALS):
         expected = here.expected(damping, blocked)
         if expected < least * (1e-3 if damping > 1 else 1.0):
             break
         step = here.step(damping, blocked)
         if curved:
-            step = step + _acceleration(problem, chosen, here, step, damping, blocked, count)
-        theta = np.clip(here.theta + np.clip(step, -LONGEST_STEP, LONGEST_STEP), *bounds)
-        there = _look(problem, chosen, theta, _move_initial(here, theta, len(chosen.net), damping), count)
+            step = step + _acceleration(work, here, step, damping, blocked)
+        theta = np.clip(here.theta + np.clip(step, -LONGEST_STEP, LONGEST_STEP), work.low, work.high)
+        there = work.look(theta, _move_initial(here, theta, len(work.chosen.net), damping))
         if there is not None and there.chi2 < here.chi2:
             kept = (here.chi2 - there.chi2) / expected
             factor = 1 / 6 if kept > 0.7 or expected == np.inf else 1 / 2 if kept > 0.3 else 2.0
@@ -187,15 +199,7 @@ def _descend(
     return None, damping, curved
 
 
-def _acceleration(
-    problem: Problem,
-    chosen: Library,
-    here: _Point,
-    step: np.ndarray,
-    damping: float,
-    blocked: np.ndarray,
-    count: _Count,
-) -> np.ndarray:
+def _acceleration(work: _Work, here: _Point, step: np.ndarray, damping: float, blocked: np.ndarray) -> np.ndarray:
     """Geodesic acceleration (Transtrum and Sethna 2012): half the second-order correction that follows a bent valley.
 
         a = -1/2 H^-1 J^T r'',  r'' = second derivative of the residuals along the step
@@ -205,12 +209,13 @@ def _acceleration(
     ahead = []
     for side in (-1, 1):
         theta = here.theta + side * PROBE * step
-        k, phi = np.split(np.exp(theta), [len(chosen.net)])
-        ahead.append(residuals_at(problem, chosen, k, phi, _move_initial(here, theta, len(k), damping, side * PROBE)))
-    count.solves += 1
+        k, phi = work.split(theta)
+        moved = _move_initial(here, theta, len(k), damping, side * PROBE)
+        ahead.append(residuals_at(work.problem, work.chosen, k, phi, moved))
+    work.solves += 1
     if ahead[0] is None or ahead[1] is None:
         return np.zeros_like(step)
-    second = (ahead[0] + ahead[1] - 2 * here.raw) / PROBE**2
+    second = (ahead[0] + ahead[1] - 2 * here.linear.raw) / PROBE**2
     a = 0.5 * here.solve(here.J.T @ second, damping, blocked)
     return a if np.linalg.norm(a) < np.linalg.norm(step) else np.zeros_like(step)
 

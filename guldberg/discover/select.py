@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from guldberg.discover import linear, refine
-from guldberg.discover.library import Library, key
+from guldberg.discover.library import Library, reversible_pairs
 from guldberg.discover.problem import Problem, linearise, natural, throughput
 from guldberg.discover.refine import Fitted
 
@@ -220,12 +220,3 @@ def _same_pool(net: np.ndarray, other: np.ndarray, fast: np.ndarray) -> bool:
     """Whether two net changes differ by what the fast reactions convert."""
     rank = np.linalg.matrix_rank(fast) if len(fast) else 0
     return bool(np.linalg.matrix_rank(np.vstack([fast, net - other])) == rank)
-
-
-def reversible_pairs(library: Library) -> list[tuple[int, int]]:
-    """(i, j) and (j, i) for every reaction i of the library whose reverse j is there too."""
-    where = library.where()
-    pairs = [
-        (i, where.get(key(b, a))) for i, (a, b) in enumerate(zip(library.reactants, library.products, strict=True))
-    ]
-    return [(i, j) for i, j in pairs if j is not None]
