@@ -25,7 +25,7 @@ Done = tuple[Path, Outcome]
 def local(width: int) -> Iterator[Executor]:
     """`width` processes of this machine, which share its cores. When it closes they stop after the step in hand."""
     spawn = multiprocessing.get_context("spawn")
-    theirs, ours = multiprocessing.Pipe(duplex=False)
+    theirs, ours = spawn.Pipe(duplex=False)
     threads = max(1, (os.cpu_count() or 1) // width)
     pool = ProcessPoolExecutor(width, spawn, begin_process, (theirs, threads))
     try:

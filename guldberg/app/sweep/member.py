@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 STOP = "stop"  # a file in the sweep's folder: whoever works for it ends after the step in hand
 PATIENCE = 30.0  # seconds for a process that was given up elsewhere to let go of the folder
@@ -62,18 +62,22 @@ def _heed(folder: Path) -> None:
         raise KeyboardInterrupt
 
 
-def begin_process(alive: Connection, threads: int) -> None:
-    """A process of the local engine: it ends its step when told to, and when the process that started it is gone."""
+def begin_process(alive: Any, threads: int) -> None:
+    """A process of the local engine: it ends its step when told to, and when the process that started it is gone.
+    `alive` is the reading end of a pipe that only that process can write to."""
     os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: _told.set())  # `runs.go` has handlers of its own while it works
     threading.Thread(target=_watch, args=(alive,), daemon=True).start()
 
 
-def _watch(alive: Connection) -> None:
+def _watch(alive: Any) -> None:
     """The other end of the pipe is closed by who says stop, and by the system when its owner dies."""
     try:
         alive.recv()
     except (EOFError, OSError):
         _told.set()
         os.kill(os.getpid(), signal.SIGTERM)
+        with _one_at_a_time:  # what was in hand is saved
+            if (owner := multiprocessing.parent_process()) and not owner.is_alive():
+                os._exit(1)  # nobody is left to say so

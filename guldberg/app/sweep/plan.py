@@ -28,13 +28,13 @@ import click
 
 from guldberg.app import spec as specs
 from guldberg.app.sweep import changes
-from guldberg.app.sweep.axes import Axis, Value, axis, member, word
+from guldberg.app.sweep.axes import Axis, Value, axis, member, members, word
 from guldberg.errors import InputError
 
 COMMANDS = ("discover", "design", "reduce", "simulate")
 KEYS: dict[str, type] = {"command": str, "arguments": list, "options": dict, "over": dict}
 NOT_OF_A_MEMBER = ("out", "picture", "json", "quiet", "help")
-REDUCE = ("reactions", "steps", "rhs", "lattice", "starts", "compare", "data")  # what only its specs have
+REDUCE = ("reactions", "steps", "rhs", "lattice", "starts", "compare", "data", "box")  # what only its specs have
 
 Options = dict[str, Any]
 
@@ -81,6 +81,7 @@ def read(spec: str, over: Sequence[str]) -> Plan:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"not a spec in TOML: {error}", file=spec) from error
     typed = [axis(one) for one in over]
+    members(typed)
     if "command" not in table:
         return Plan(_job(table), (path.name,), tuple(typed), path.parent.resolve())
     command, words, own = _command(table, spec)
