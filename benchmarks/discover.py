@@ -24,7 +24,7 @@ PAPER_TIMES = np.linspace(0.0, 1.0, 11)
 class Outcome(NamedTuple):
     """One discovery beside the truth."""
 
-    verdict: str  # exact, listed (the truth is among the rivals), wrong
+    verdict: str  # exact, listed (the truth is among the rivals or has the same equations), wrong
     seconds: float
     error: float  # worst relative error of a constant; NaN unless exact
     false_certain: int
@@ -64,11 +64,12 @@ def judge(network: ReactionNetwork, data: Experiments, options: Options | None =
         found = run(Discovery(data, options or Options()))
     seconds = time.perf_counter() - start
     truth, got = constants(network), directed(found)
-    listed = [dict(zip(r.equations, r.constants, strict=True)) for r in found.alternatives]
-    verdict = "exact" if set(got) == set(truth) else "listed" if any(set(r) == set(truth) for r in listed) else "wrong"
+    listed = [set(rival.equations) for rival in found.alternatives]
+    known = set(truth) in listed or found.equals(truth)
+    verdict = "exact" if set(got) == set(truth) else "listed" if known else "wrong"
     error = max(abs(got[e] / truth[e] - 1) for e in truth) if verdict == "exact" else np.nan
     sure = {e for step in found.steps if step.certainty == "certain" for e in _ways(found, step)}
-    possible = set(got).union(*map(set, listed))
+    possible = set(got).union(*listed, *(rewriting.instead for rewriting in found.rewritings))
     return Outcome(verdict, seconds, error, len(sure - set(truth)), len(set(truth) - possible))
 
 

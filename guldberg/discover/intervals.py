@@ -7,11 +7,13 @@ grid the quadratic form alone covers the truth in 84 % of cases: the valley is c
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.special
 from jaxtyping import Float
 
-from guldberg.discover import refine
+from guldberg.discover import linear, refine
 from guldberg.discover.library import Library
 from guldberg.discover.problem import Problem, chi2_at, linearise, natural
 from guldberg.discover.refine import Fitted
@@ -21,6 +23,7 @@ AGREES = (0.9, 1.12)  # ratio of true to quadratic rise that counts as agreement
 CLOSE = 0.1  # relative accuracy of the rise at an end of the interval
 REFITS = 6  # per end
 FAR = 7.0  # a constant that may be a thousand times larger or smaller is not bounded on that side
+PLATEAU = 0.5  # a constant whose ln k changes chi2 by less than this, per unit squared, may be lost near zero
 DETERMINED = 0.25  # a combination is worth telling if its sd is below this part of either constant's own
 
 
@@ -60,7 +63,8 @@ def _end(problem, library, at, best, index, side, spread, rise) -> tuple[float |
     inside, low, previous = 0.0, 0.0, at
     outside: tuple[float, float] | None = None
     step: float = FAR if spread > refine.LONGEST_STEP else min(spread, 1.0)
-    for _ in range(REFITS):
+    for trial in range(REFITS):
+        step = FAR if outside is None and trial == REFITS // 2 else step  # a plateau: does it end at all?
         at_limit = step >= abs(limit - theta[index])
         step = min(step, float(abs(limit - theta[index])))
         there = _constrained(problem, library, at, previous, index, theta[index] + side * step)
@@ -76,8 +80,7 @@ def _end(problem, library, at, best, index, side, spread, rise) -> tuple[float |
         else:
             inside, low, previous = step, height, there or previous
         step = _next(inside, low, outside, rise)
-    end = inside if outside is None else _next(inside, low, outside, rise)
-    return theta[index] + side * end, best
+    return None if outside is None else theta[index] + side * _next(inside, low, outside, rise), best
 
 
 def _next(inside: float, low: float, outside: tuple[float, float] | None, rise: float) -> float:
@@ -128,10 +131,38 @@ def _constrained(problem, library, at, previous, index, value) -> Fitted | None:
     theta = theta + shift
     theta[index] = value
     k, phi = np.split(np.exp(theta), [len(at.k)])
-    frozen = np.array([index])
-    return refine.fit(
-        problem, library, at.active, k, phi=phi, c0=previous.c0, frozen=frozen, decrement=0.02, iterations=15
+    there = refine.fit(problem, library, at.active, k, phi=phi, c0=previous.c0, **_held(index))
+    return there if there is None else _lifted(problem, library, there, index)
+
+
+def _held(index: int) -> dict[str, Any]:
+    return {"frozen": np.array([index]), "decrement": 0.02, "iterations": 15}
+
+
+def _lifted(problem: Problem, library: Library, there: Fitted, index: int) -> Fitted:
+    """The fit, gone on with where a constant near zero is lost to it: ln k has no slope there, k itself has.
+
+    The linear problem in k >= 0 proposes how large it should be.
+    """
+    others = np.arange(len(there.k)) != index
+    lost = (np.diag(there.hessian)[: len(there.k)] < PLATEAU) & others
+    here = linearise(problem, library.take(there.active), there.k, there.phi, there.c0) if lost.any() else None
+    if here is None:
+        return there
+    columns, proposed = here.by_k[:, others], there.k.copy()
+    proposed[others] = (
+        linear.nnls(columns / (size := _sizes(columns)), columns @ there.k[others] - here.residual) / size
     )
+    if not (proposed[lost] > 2 * there.k[lost]).any():
+        return there
+    start = np.where(proposed > 0, proposed, there.k)
+    again = refine.fit(problem, library, there.active, start, phi=there.phi, c0=there.c0, **_held(index))
+    return there if again is None or again.chi2 > there.chi2 else again
+
+
+def _sizes(columns: np.ndarray) -> Float[np.ndarray, "columns"]:
+    size = np.linalg.norm(columns, axis=0)
+    return np.where(size > 0, size, 1.0)
 
 
 def combinations(at: Fitted, names: list[str], rise: float, estimates: list[Estimate]) -> list[Combination]:

@@ -46,7 +46,7 @@ def checks(given: Residuals, species: tuple[str, ...], *, noise_known: bool) -> 
     """Every check that the number of points allows; chances are corrected for the number of species looked at."""
     measured = [s for s in range(len(species)) if (given.species == s).any()]
     found = [_size(given) if noise_known else None]
-    found += [_slow(given, measured), _runs(given, measured), _normal(given, measured)]
+    found += [_slow(given, measured), _runs(given, measured), _normal(given)]
     found += [_trend(given, s, species[s], len(measured)) for s in measured]
     return tuple(check for check in found if check is not None)
 
@@ -134,14 +134,19 @@ def _size(given: Residuals) -> Check | None:
     return Check("misfit", None, float(scipy.special.gammaincc(freedom / 2, given.r @ given.r / 2)))
 
 
-def _even(given: Residuals, measured: list[int]) -> np.ndarray:
+def noise_factor(given: Residuals, species: int) -> Float[np.ndarray, "species"]:
+    """By how much the residuals of each species exceed the noise assumed; 1 where there are hardly any.
+
+    The sum of squares is held against what the projection leaves of the noise of that species.
+    """
+    squares = np.bincount(given.species, given.r**2, species)
+    freedom = np.bincount(given.species, 1 - np.sum(given.Q**2, axis=1), species)
+    return np.where((freedom > 1) & (squares > 0), np.sqrt(np.maximum(squares, 1e-20) / np.maximum(freedom, 1)), 1.0)
+
+
+def _even(given: Residuals) -> np.ndarray:
     """Residuals in units of what they are for each species: noise may be assumed unevenly."""
-    r = given.r.copy()
-    for s in measured:
-        rows = given.species == s
-        freedom = max(rows.sum() - float(np.sum(given.Q[rows] ** 2)), 1.0)
-        r[rows] /= np.sqrt(max(float(r[rows] @ r[rows]) / freedom, 1e-300))
-    return r
+    return given.r / noise_factor(given, int(given.species.max()) + 1)[given.species]
 
 
 def _slow(given: Residuals, measured: list[int]) -> Check | None:
@@ -150,7 +155,7 @@ def _slow(given: Residuals, measured: list[int]) -> Check | None:
     if not series:
         return None
     parts = [(at, _polynomials(len(at), SLOW)) for at in series]
-    chance = _f_test(given, np.concatenate(series), parts, _even(given, measured))
+    chance = _f_test(given, np.concatenate(series), parts, _even(given))
     return Check("slow", None, chance)
 
 
@@ -182,7 +187,7 @@ def _runs(given: Residuals, measured: list[int]) -> Check | None:
     return Check("runs", None, float(scipy.special.ndtr(-z)))
 
 
-def _normal(given: Residuals, measured: list[int]) -> Check | None:
+def _normal(given: Residuals) -> Check | None:
     """D'Agostino and Pearson's test of skewness and kurtosis together; a few far points show here."""
     own = 1 - np.sum(given.Q**2, axis=1)
     free = own > 0.2  # the others are what the fit makes of the data
@@ -190,4 +195,4 @@ def _normal(given: Residuals, measured: list[int]) -> Check | None:
         return None
     from scipy.stats import normaltest  # a second to import, for the end of a fit
 
-    return Check("normal", None, float(normaltest(_even(given, measured)[free] / np.sqrt(own[free])).pvalue))
+    return Check("normal", None, float(normaltest(_even(given)[free] / np.sqrt(own[free])).pvalue))

@@ -36,7 +36,7 @@ def fitted_noise(seed, runs=10, points=20):
 
 def chances(given, names=("A",)):
     found = [misfit._slow(given, [0]), misfit._runs(given, [0]), misfit._trend(given, 0, names[0], 1)]
-    return np.array([check.chance for check in found] + [misfit._normal(given, [0]).chance])
+    return np.array([check.chance for check in found] + [misfit._normal(given).chance])
 
 
 @pytest.mark.stochastic
