@@ -7,6 +7,7 @@ import importlib.metadata
 import platform
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import diffrax
@@ -21,6 +22,13 @@ from guldberg.simulation import simulate
 from guldberg.system import WellMixed
 
 LARGEST_ERROR = 1e-7  # of a solve with tolerances 1e-8 and 1e-10
+EXTRAS = {  # what each is for
+    "graph": "networks as graphs of networkx",
+    "sbml": "SBML and Antimony, in and out",
+    "cluster": "sweeps on a cluster of dask",
+    "units": "units compared as quantities (mM is mmol/L), and written into SBML",
+}
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +40,7 @@ class Checked:
     device: str
     float64: bool
     versions: dict[str, str]
+    missing: dict[str, list[str]]  # by extra, what of it is not installed
     compiled: bool  # the integrator's machine code is on disk
     error: float  # of the self-test
     seconds: float
@@ -50,16 +59,23 @@ class Checked:
         cache = "there" if self.compiled else "not yet: the first discovery compiles for some ten seconds"
         libraries = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         verdict = "all well" if self.sound else f"WRONG, expected at most {LARGEST_ERROR:g} in double precision"
+        extras = [f"  {what}: pip install 'guldberg[{extra}]'" for extra, what in self._absent()]
         return "\n".join(
             [
                 f"guldberg {self.guldberg}, Python {self.python}",
                 f"JAX computes on {self.device}, in {'double' if self.float64 else 'SINGLE'} precision",
                 f"libraries: {libraries}",
+                *(["extras that are not installed:", *extras] if extras else ["extras: all installed"]),
                 f"compiled code kept on disk: {cache}",
                 f"self-test: A <-> B against its exact solution: largest error {self.error:.1e}, "
                 f"{self.seconds:.1f} s: {verdict}",
             ]
         )
+
+    def _absent(self) -> list[tuple[str, str]]:
+        """The extras that are not whole, and what for."""
+        wholly = [(extra, names) for extra, names in self.missing.items() if names]
+        return [(extra, f"{EXTRAS.get(extra, extra)} ({', '.join(names)})") for extra, names in wholly]
 
 
 def check() -> Checked:
@@ -72,6 +88,7 @@ def check() -> Checked:
         str(jax.devices()[0]),
         jnp.asarray(0.0).dtype == jnp.float64,
         {name: importlib.metadata.version(name) for name in _dependencies()},
+        missing(importlib.metadata.requires("guldberg") or []),
         stiff.compiled_before(),
         error,
         time.monotonic() - start,
@@ -87,6 +104,28 @@ def self_test() -> float:
     return float(np.abs(solved.values[:, 0] - (1 + 2 * np.exp(-3 * ts)) / 3).max())
 
 
+def missing(requirements: Sequence[str]) -> dict[str, list[str]]:
+    """By extra, what is asked for in `requirements`, as a package declares them, and not installed."""
+    found: dict[str, list[str]] = {}
+    for requirement in requirements:
+        if match := _EXTRA.search(requirement):
+            name = _name(requirement)
+            found.setdefault(match[1], []).extend([] if _installed(name) else [name])
+    return found
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def _dependencies() -> list[str]:
     requirements = importlib.metadata.requires("guldberg") or []
-    return [re.split(r"[^\w-]", requirement)[0] for requirement in requirements if "extra ==" not in requirement]
+    return [_name(requirement) for requirement in requirements if not _EXTRA.search(requirement)]
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w-]", requirement)[0]

@@ -293,7 +293,9 @@ def _refuse_unless_free(folder: Path) -> None:
         remedy = "" if finished(folder) else f", go on with it by `guldberg resume {shlex.quote(str(folder))}`"
         state = "a finished run" if finished(folder) else "an unfinished run"
         raise InputError(f"this folder holds {state}; choose another --out{remedy} or delete it", file=str(folder))
-    if folder.is_dir() and any(path.name != "lock" for path in folder.iterdir()):
+    inside = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    cut_short = {"lock", "data", ".spec.toml.part"} if "lock" in inside else set()  # what a crash leaves of `begin`
+    if inside - cut_short:
         raise InputError("this folder holds other things than a run; choose another --out", file=str(folder))
 
 

@@ -46,8 +46,15 @@ def times(*factors: tuple[Powers, int]) -> Powers:
 
 
 def same(a: str, b: str) -> bool:
-    """Whether two texts are the same product of powers: `mmol/(L min)` and `mmol L-1 min-1`."""
-    return parse(a) == parse(b)
+    """Whether two texts are the same product of powers, `mmol/(L min)` and `mmol L-1 min-1`; where pint is installed
+    also the same quantity, `mM` and `mmol/L`."""
+    return parse(a) == parse(b) or _same_quantity(a, b)
+
+
+def _same_quantity(a: str, b: str) -> bool:
+    from guldberg.app import quantities  # pint takes its time, and most tables use one text for one unit
+
+    return quantities.same(a, b)
 
 
 def rate_unit(order: int, concentration: str, time: str) -> str:
@@ -59,9 +66,9 @@ def rate_unit(order: int, concentration: str, time: str) -> str:
 
 def common_unit(species: Sequence[str], units: Sequence[str]) -> tuple[str | None, str]:
     """The one concentration unit of all species ("" if none is given), or None and the reason why there is none."""
-    if len({tuple(sorted(parse(unit).items())) for unit in units}) <= 1:
+    other = next((i for i, unit in enumerate(units) if not same(unit, units[0])), None)
+    if other is None:
         return (units[0] if units else ""), ""
-    other = next(i for i, unit in enumerate(units) if not same(unit, units[0]))
     return None, (
         f"{species[0]} is in {units[0] or 'no unit'} and {species[other]} in {units[other] or 'no unit'}: "
         f"rate constants that join them have no unit of their own"

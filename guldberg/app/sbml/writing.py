@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from guldberg.app.sbml import dimensions
 from guldberg.app.sbml.library import libsbml
 from guldberg.errors import InputError
 from guldberg.text import Model
@@ -16,9 +17,10 @@ from guldberg.text import Model
 VESSEL = "vessel"
 
 
-def write(model: Model, file: str, temperature: float | None = None) -> str:
+def write(model: Model, file: str, temperature: float | None = None, units: tuple[str, str] = ("", "")) -> str:
     """One compartment of size 1, species by concentration, a reaction each with its constants as local parameters. The
-    constants are those at `temperature`, as SBML has no law of Arrhenius; InputError where one is needed."""
+    constants are those at `temperature`, as SBML has no law of Arrhenius; InputError where one is needed. With `units`
+    of concentration and time that pint knows, everything has its unit."""
     library, network = libsbml(file), model.network
     try:
         forward, backward = network.constants(temperature).astype(float)
@@ -27,6 +29,7 @@ def write(model: Model, file: str, temperature: float | None = None) -> str:
     document = library.SBMLDocument(3, 2)
     out = document.createModel()
     _vessel(out)
+    named = dimensions.declare(out, library, *units)
     ids = identifiers(network.species)
     for name, own in zip(network.species, ids, strict=True):
         _species(out, own, name, model.initial.get(name, 0.0) if model.initial else None)
@@ -38,7 +41,7 @@ def write(model: Model, file: str, temperature: float | None = None) -> str:
         for own, n, m in zip(ids, left, right, strict=True):
             _refer(reaction.createReactant, own, n)
             _refer(reaction.createProduct, own, m)
-        _law(library, reaction, ids, (left, right), (kf, kr))
+        _law(library, reaction, ids, (left, right), (kf, kr), named)
     return library.writeSBMLToString(document)
 
 
@@ -94,7 +97,14 @@ def _refer(create: Any, own: str, n: int) -> None:
         one.setConstant(True)
 
 
-def _law(library: Any, reaction: Any, ids: Sequence[str], sides: Sequence[Sequence[int]], k: Sequence[float]) -> None:
+def _law(
+    library: Any,
+    reaction: Any,
+    ids: Sequence[str],
+    sides: Sequence[Sequence[int]],
+    k: Sequence[float],
+    named: Callable[[int], str],
+) -> None:
     """vessel (k_f prod c^nu' - k_r prod c^nu''): an amount per time."""
     law = reaction.createKineticLaw()
     terms = []
@@ -103,6 +113,8 @@ def _law(library: Any, reaction: Any, ids: Sequence[str], sides: Sequence[Sequen
             parameter = law.createLocalParameter()
             parameter.setId(_free(letter, ids))
             parameter.setValue(constant)
+            if unit := named(sum(side)):
+                parameter.setUnits(unit)
             factors = [own for own, n in zip(ids, side, strict=True) for _ in range(n)]
             names = [_name(library, one) for one in (VESSEL, parameter.getId(), *factors)]
             terms.append(_node(library, library.AST_TIMES, names))
