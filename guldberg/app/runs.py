@@ -337,11 +337,18 @@ def _last(folder: Path, saved: checkpoints.Checkpoint | None) -> checkpoints.Che
 
 
 def _forget_after(path: Path, step: int) -> None:
-    """Drop the lines of steps that will be done again, and a last line that a crash cut short."""
+    """Drop the lines of steps that will be done again, and what a crash or a bad disk made of others."""
     if path.exists():
         lines = path.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= step]
-        checkpoints.write_whole(path, b"".join(kept))
+        checkpoints.write_whole(path, b"".join(line for line in lines if 0 <= _step(line) <= step))
+
+
+def _step(line: bytes) -> int:
+    """The step that a line tells of; -1 where it is not whole."""
+    try:
+        return int(json.loads(line)["step"]) if line.endswith(b"\n") else -1
+    except (ValueError, KeyError, TypeError):
+        return -1
 
 
 def _plain(metrics: fit.Metrics) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def grey(path: Path, shape: tuple[int, int]) -> Float[np.ndarray, "height width"
     del data
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # damage beside the picture itself
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as picture:
                 return np.asarray(ImageOps.fit(_one_channel(picture), (shape[1], shape[0])), float)

@@ -61,11 +61,15 @@ def _short(text: str) -> str:
 
 
 def small(folder: Path) -> str:
-    """The trajectories or the last field of a finished run, as an address with the picture in it; "": there is none."""
+    """The trajectories or the last field of a finished run, as an address with the picture in it; "": there is none, or
+    it cannot be read: that costs the picture, not the page."""
     for name, draw in (("fields.nc", _field), ("trajectories.nc", _curves)):
         if (folder / name).exists():
-            with xr.open_dataset(folder / name, engine="h5netcdf") as table:
-                return _inline(draw(table))
+            try:
+                with xr.open_dataset(folder / name, engine="h5netcdf") as table:
+                    return _inline(draw(table))
+            except Exception:  # the libraries below raise whatever they like at a damaged file
+                return ""
     return ""
 
 

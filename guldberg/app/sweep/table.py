@@ -42,7 +42,11 @@ def _row(sweep: Sweep, number: int) -> dict[str, Any]:
     asked = {axis.name: value for axis, value in zip(sweep.plan.axes, values, strict=True)}
     head = {"member": sweep.member(number).name, **asked}
     if sweep.finished(number):
-        found = figures.row(sweep.member(number))
+        try:
+            found = figures.row(sweep.member(number))
+        except (ValueError, KeyError, TypeError) as error:
+            why = f"its result.json is damaged ({error}); delete the member's folder and give the command again"
+            return {**head, "state": "failed", "why": why}
         return {**head, "state": "finished", **{name: value for name, value in found.items() if name not in head}}
     if number in sweep.failed:
         return {**head, "state": "failed", "why": sweep.failed[number]}
