@@ -1,4 +1,9 @@
-"""float64 for every test, and no silent promotion of shapes or dtypes."""
+"""float64 for every test, no silent promotion of shapes or dtypes, and code that is compiled quickly rather than fast:
+tests run most programs once, so that compiling takes most of their time."""
+
+import os
+
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # before jax reads it; processes inherit it
 
 import jax
 

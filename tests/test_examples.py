@@ -196,3 +196,19 @@ def test_an_exponent_that_is_frozen_frees_the_other(shown):
 def test_rows_that_freeze_end_in_the_mechanisms_of_the_paper(shown):
     text = shown("freezing.py", "2")
     assert text.count("the mechanism exactly") == 3 and text.count("2 of 2 starts end in this one") == 3
+
+
+@pytest.mark.slow
+def test_fresh_words_are_counted_with_and_without_reactions(shown):
+    """Of a design that has learned next to nothing: chance."""
+    with jax.numpy_dtype_promotion("standard"):  # Adam of optax raises a float to the power of an integer
+        cli.main(["design", "bits", "--updates", "3", "--out", "run", "--quiet"], standalone_mode=False)
+    rows = [numbers(line[28:]) for line in shown("words.py", "run", "4").splitlines()[-3:]]
+    assert all(row[:4] == [0, 0, 0, 4] and all(0.2 < share < 0.8 for share in row[4:]) for row in rows)
+
+
+@pytest.mark.slow
+def test_a_surface_without_curvature_holds_in_three_dimensions(shown):
+    with jax.numpy_dtype_promotion("standard"):  # Adam of optax raises a float to the power of an integer
+        rows = [numbers(line[18:]) for line in shown("minimal_surface.py", "30", "s.png").splitlines()[1:]]
+    assert [len(row) for row in rows] == [6] * 4 and Path("s.png").stat().st_size > 1000
