@@ -102,6 +102,7 @@ def answer(facts: dict[str, Any], text: str, as_json: bool) -> None:
 @click.option("--scale", multiple=True, metavar="3,6", help="Experiments sharing an unknown factor on all rates.")
 @click.option("--law", multiple=True, metavar='"A + 2 B"', help="A sum known to be constant in time. Repeatable.")
 @click.option("--noise", metavar="SD", help='Standard deviation where the table has none: "0.01" or "A=0.01,B=0.02".')
+@click.option("--detailed-balance", is_flag=True, default=None, help="Known to hold: around every cycle of reactions.")
 @click.option("--method", type=click.Choice(["search", "freeze"]), help="See below; default search.")
 @click.option("--reactions", type=click.IntRange(1), metavar="N", help="freeze: how many reversible ones to learn.")
 @click.option("--starts", type=click.IntRange(1), metavar="N", help="freeze: random starts, all at once; default 8.")
@@ -431,6 +432,44 @@ def verify(run: Path, as_json: bool) -> None:
         raise Stopped(str(stop)) from None
     answer(json.loads((run / "result.json").read_text())["verdict"], told, as_json)
     note(f"\n{run / 'report.html'}")
+
+
+@cli.command("next")
+@run_folder
+@click.option("--limits", multiple=True, metavar='"A=0:1,B=0.5"', help="Initial amounts that can be made. Repeatable.")
+@click.option("--times", metavar="FIRST:LAST", help="When samples can be taken after the start.")
+@click.option("--points", type=click.IntRange(2), metavar="N", help="Samples of an experiment.")
+@click.option("--experiments", type=click.IntRange(1, 20), metavar="N", help="How many to propose; default 1.")
+@click.option("--aim", type=click.Choice(["mechanism", "worst", "all"]), help="See below.")
+@seed
+@as_json
+@quiet
+def next_(run: Path, seed: int, as_json: bool, **asked: Any) -> None:
+    """The experiment to do next: initial amounts and sampling times, within limits.
+
+    \b
+    mechanism  the mechanisms still in the running predict curves as different as can be, after each
+               has adapted to them as far as the data allow; the default where there are rivals
+    worst      the least known constant, or combination of constants, is known best
+    all        all constants together are
+
+    Writes RUN/next.csv, a table to fill in, RUN/next.png and RUN/next.json. What is not told is as in the experiments
+    so far: amounts up to the largest start of each species, as many samples, as long.
+
+    \b
+    Example: guldberg next discover-run --limits "A=0:1,B=0.5" --times 0:10 --points 20
+    """
+    from guldberg.app import following
+
+    typed = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items() if v is not None and v != ()}
+    try:
+        made = following.plan(run, typed, seed)
+    except ArithmeticError as error:
+        raise Failed(str(error)) from error
+    files = following.write(run, made)
+    answer(following.facts(made), following.summary(made), as_json)
+    for path in files:
+        note(str(path))
 
 
 @cli.command()

@@ -23,7 +23,7 @@ Options = Mapping[str, Any]  # as typed: text, numbers and lists of them; what w
 
 
 FREEZE = ("reactions", "starts", "epochs")  # options of `--method freeze` alone
-SEARCH = ("max_order", "catalysts", "require", "forbid", "law")  # of the default method alone
+SEARCH = ("max_order", "catalysts", "require", "forbid", "law", "detailed_balance")  # of the default method alone
 
 
 def discovery(options: Options, inputs: Sequence[Path]) -> discover.Discovery | Freezing:
@@ -43,6 +43,7 @@ def discovery(options: Options, inputs: Sequence[Path]) -> discover.Discovery | 
             require=_reactions("require", options, data.species),
             forbid=_reactions("forbid", options, data.species),
             laws=tuple(read.law("--law", typed, data.species) for typed in options.get("law", ())),
+            detailed_balance=options.get("detailed_balance", False),
         ),
         _first_look,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from guldberg.app import plot, words
+from guldberg.app import energies, plot, words
 from guldberg.app.pages import PAGES, Picture
 from guldberg.app.spec import Spec
 from guldberg.app.style import svg
@@ -33,8 +33,11 @@ def page(found: Discovered, spec: Spec, seconds: float) -> str:
         quality=words.quality(found.fit),
         checks=words.checks(found.fit),
         warnings=words.warnings(found),
+        rewritings=[words.rewriting(rewriting) for rewriting in found.rewritings],
         rivals=[(words.rival(rival), rival) for rival in found.alternatives],
         combinations=[(c.name, words.value(c.estimate), words.interval(c.estimate)) for c in found.combinations],
+        energies=energies.rows(found),
+        balance=energies.balance(found),
         scales=[(name, words.value(k), words.interval(k)) for name, k in found.fit.scales.items()],
         table=_table(found.data, found),
         network=words.crn(found),

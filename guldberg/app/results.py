@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from guldberg.app import facts, report, units, words
+from guldberg.app import energies, facts, report, units, words
 from guldberg.app.checkpoints import write_whole
 from guldberg.app.sbml import library, writing
 from guldberg.app.spec import Spec
@@ -23,7 +23,8 @@ def write(folder: Path, found: Discovered, spec: Spec, seconds: float) -> None:
     """Every file of a finished discovery; `result.json` last, since it is the sign that the run is finished."""
     write_whole(folder / "network.crn", words.crn(found).encode())
     if library.installed():
-        sbml = writing.write(Model(found.network(), {}), "network.xml")
+        known = units.common_unit(found.species, found.data.units)[0] or "", found.data.time_unit
+        sbml = writing.write(Model(found.network(), {}), "network.xml", found.temperature, known)
         write_whole(folder / "network.xml", sbml.encode())
     trajectories(found, spec).to_netcdf(folder / "trajectories.nc", engine="h5netcdf")
     write_whole(folder / "report.html", report.page(found, spec, seconds).encode())
@@ -36,8 +37,10 @@ def as_json(found: Discovered, spec: Spec, seconds: float) -> dict[str, Any]:
         "species": list(found.species),
         "reactions": [_reaction(found, step) for step in found.steps],
         "conservation_laws": [_named(found, row) for row in found.laws],
+        "same_equations": [vars(rewriting) for rewriting in found.rewritings],
         "alternatives": [_rival(found, rival) for rival in found.alternatives],
         "combinations": [{"name": c.name, **_estimate(c.estimate, None)} for c in found.combinations],
+        **energies.as_json(found),
         "candidates": [vars(candidate) for candidate in found.candidates],
         "path": [vars(point) for point in found.path],
         "fit": _fit(found),
@@ -73,11 +76,17 @@ def summary(found: Discovered) -> str:
     kind = "Mechanism" if found.fit.fits else "No mechanism fits; the nearest"
     head = f"{kind}: {len(found.steps)} reactions among {len(found.species)} species"
     parts = [f"{head} (out of {found.library} candidates)", "", *_columns(list(_rows(found)))]
+    warm = [("", "A", "b", "Ea, kJ/mol"), *energies.rows(found)] if found.energies else []
+    parts += ["", f"Constants at {found.temperature:.1f} K; k = A T^b exp(-Ea / R T):", *_columns(warm)] if warm else []
     parts += ["", f"Fit: {words.quality(found.fit)}"]
     if len(found.laws):
         parts.append(f"Constant in time: {'; '.join(words.law(found.species, row) for row in found.laws)}")
+    parts += [f"  {line}" if n else line for n, line in enumerate(energies.balance(found))]
     together = [f"  {c.name} = {words.value(c.estimate)} ({words.interval(c.estimate)})" for c in found.combinations]
     parts += ["", "Determined together, though not one by one:", *together] if together else []
+    same = [f"  {words.rewriting(rewriting)}" for rewriting in found.rewritings[:MOST_RIVALS]]
+    same += [f"  and {more} more in the report"] if (more := len(found.rewritings) - MOST_RIVALS) > 0 else []
+    parts += ["", "Has the same equations, so that no data can decide:", *same] if same else []
     rivals = [f"  {words.rival(rival)}" for rival in found.alternatives[:MOST_RIVALS]]
     rivals += [f"  and {more} more in the report"] if (more := len(found.alternatives) - MOST_RIVALS) > 0 else []
     parts += ["", "Cannot be told apart from it by these data:", *rivals] if rivals else []

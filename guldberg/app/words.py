@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import gammaincc
 
 from guldberg.app import units
-from guldberg.discover.result import Discovered, Estimate, Fit, Rival, Step
+from guldberg.discover.result import Discovered, Estimate, Fit, Range, Rewriting, Rival, Step
 from guldberg.network import complex_text, equation
 
 _ELEMENTS = (
@@ -57,6 +57,21 @@ def interval(estimate: Estimate) -> str:
     if low is None:
         return "unbounded" if high is None else f"below {high}"
     return f"above {low}" if high is None else f"{low} to {high}"
+
+
+def signed(number: Range) -> str:
+    """`41.5 (40.9 to 42.2)`: a number of either sign, with two digits of its uncertainty."""
+    if number.low is None or number.high is None:
+        return f"{number.value:.3g} ({_open(number)})"
+    half = (number.high - number.low) / 2
+    places = max(1 - _power(half), 0) if half > 0 else 6
+    return f"{number.value:.{places}f} ({number.low:.{places}f} to {number.high:.{places}f})"
+
+
+def _open(number: Range) -> str:
+    if number.low is None:
+        return "unbounded" if number.high is None else f"below {number.high:.3g}"
+    return f"above {number.low:.3g}"
 
 
 def verdict(estimate: Estimate) -> str:
@@ -127,6 +142,12 @@ def rival(other: Rival) -> str:
     parts = [f"with {', '.join(other.gained)}"] * bool(other.gained)
     parts += [f"without {', '.join(other.lost)}"] * bool(other.lost)
     return f"{', '.join(parts)} (score {other.delta:+.3g})"
+
+
+def rewriting(other: Rewriting) -> str:
+    """`A -> 2 A (0.5), A -> 0 (1.5) in place of A -> B, A -> 0`: all reactions of A, the new constants in brackets."""
+    named = zip(other.instead, other.constants, strict=True)
+    return f"{', '.join(f'{name} ({k:.3g})' for name, k in named)} in place of {', '.join(other.present)}"
 
 
 def crn(found: Discovered) -> str:

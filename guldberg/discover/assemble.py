@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from guldberg.discover import intervals, misfit, regression, rivals
-from guldberg.discover.library import Library, parallels
+from guldberg.discover import equivalent, intervals, misfit, regression, rivals, settle
+from guldberg.discover.library import Complexes, Library
 from guldberg.discover.problem import Problem, factors, integrate, natural, prepare
 from guldberg.discover.refine import HIGHEST, LOWEST, Fitted
 from guldberg.discover.result import (
@@ -23,6 +23,7 @@ from guldberg.discover.result import (
 )
 from guldberg.discover.search import Search, Setting, Visited
 from guldberg.discover.select import saturated, tangent
+from guldberg.discover.warmth import warmth
 from guldberg.experiments import Experiments
 from guldberg.network import equation
 
@@ -47,7 +48,10 @@ def from_search(
     runs, flux = _run_fits(data, problem, chosen, at)
     parameters = len(at.k) + len(at.phi) + int(problem.free.sum())
     rise = intervals.threshold(problem.points, parameters, at.chi2, setting.criterion.noise_known)
-    names = _names(chosen, data.species)
+    names, warm = _names(chosen, data.species), warmth(data)
+    energies = () if warm is None else settle.energies(problem, at, warm, every, names, rise)
+    temperature = None if warm is None else warm.reference
+    doubts = [*_unmeasured(data, left_out, search.laws), *settle.doubts(energies, temperature)]
     return Discovered(
         data=data,
         steps=_steps(chosen, every[: len(at.k)], flux, sure),
@@ -74,7 +78,9 @@ def from_search(
         combinations=tuple(intervals.combinations(at, names, rise, list(every))),
         path=_path(search.visited),
         candidates=tuple(_absent(setting, search, every, sure)),
-        warnings=tuple([*_unmeasured(data, left_out, search.laws), *_warnings(setting, search, parameters)]),
+        temperature=temperature,
+        energies=energies,
+        warnings=tuple([*doubts, *_warnings(setting, search, parameters)]),
     )
 
 
@@ -139,16 +145,6 @@ def _slopes(
     sd = regression.standard_deviation(best, regression.Slopes(c, dc), library)
     ends = np.cumsum([len(run.times) for run in data.runs])[:-1]
     return np.split((dc - by_k @ best.k) / sd, ends), np.split(by_k / sd[..., None], ends)
-
-
-def noise_factor(setting: Setting, at: Fitted) -> Float[np.ndarray, "species"]:
-    """By how much the residuals of each species exceed the noise assumed, degrees of freedom shared evenly."""
-    problem = setting.problem
-    residuals = _residuals(problem, setting.library.take(at.active), at)
-    seen = problem.weights > 0
-    used = (len(at.k) + int(problem.free.sum())) / max(problem.points, 1)
-    mean = (residuals**2).sum(axis=0) / np.maximum(seen.sum(axis=0) * max(1 - used, 0.2), 1)
-    return np.where(seen.any(axis=0) & (mean > 0), np.sqrt(np.maximum(mean, 1e-20)), 1.0)
 
 
 def _residuals(problem: Problem, chosen: Library, at: Fitted) -> Float[np.ndarray, "times species"]:
@@ -251,33 +247,19 @@ def _absent(
     return out
 
 
-def with_parallels(found: Discovered, max_order: int) -> Discovered:
-    """Every reaction that another one could stand for without any change of the equations: told as an exact rival."""
-    equations, constants = _directed(found)
-    rivals_, doubtful = [], set()
-    for step in found.steps:
-        a, b = np.array(step.reactants), np.array(step.products)
-        for left, right in ((a, b), (b, a))[: 1 if step.reverse is None else 2]:
-            name = equation(left, right, found.species)
-            for products, factor in parallels(left, right, max_order):
-                other = equation(left, products, found.species)
-                changed = tuple(other if e == name else e for e in equations)
-                scaled = tuple(k * factor if e == name else k for e, k in zip(equations, constants, strict=True))
-                rivals_.append(Rival((other,), (name,), changed, scaled, 0.0, found.fit.chi2))
-                doubtful.add(step)
-    steps = tuple(dataclasses.replace(s, certainty="possible") if s in doubtful else s for s in found.steps)
-    return dataclasses.replace(found, steps=steps, alternatives=(*rivals_, *found.alternatives))
-
-
-def _directed(found: Discovered) -> tuple[list[str], list[float]]:
-    equations, constants = [], []
-    for step in found.steps:
-        equations.append(equation(step.reactants, step.products, found.species))
-        constants.append(step.forward.value)
-        if step.reverse is not None:
-            equations.append(equation(step.products, step.reactants, found.species))
-            constants.append(step.reverse.value)
-    return equations, constants
+def with_rewritings(
+    found: Discovered, pool: Complexes, allowed: equivalent.Allowed, required: frozenset[str]
+) -> Discovered:
+    """Beside the mechanism, all others with the same equations; a reaction that one of them lacks is only possible."""
+    others = equivalent.classes(found, pool, allowed, required)
+    lost = {name for other in others for name in other.present if name not in other.instead}
+    steps = tuple(
+        dataclasses.replace(step, certainty="possible") if lost & set(step.equations(found.species)) else step
+        for step in found.steps
+    )
+    found = dataclasses.replace(found, steps=steps, rewritings=others)
+    rivals_ = tuple(rival for rival in found.alternatives if not found.equals(rival.equations))
+    return dataclasses.replace(found, alternatives=rivals_)
 
 
 def _linear_rival(best: regression.Regression, rival, library: Library, species: tuple[str, ...]) -> Rival:

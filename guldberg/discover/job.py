@@ -13,14 +13,15 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from guldberg.discover import assemble, intervals, laws, noise, rivals, search
+from guldberg.discover import assemble, intervals, laws, misfit, noise, rivals, search, settle
 from guldberg.discover.dependencies import computed_columns
-from guldberg.discover.library import Library, build, direction
+from guldberg.discover.library import Library, build, complexes, direction
 from guldberg.discover.problem import prepare
 from guldberg.discover.refine import Fitted
-from guldberg.discover.result import Discovered, Estimate
+from guldberg.discover.result import Balance, Cycle, Discovered, Estimate, Range
 from guldberg.discover.search import Search, Setting, Visited
 from guldberg.discover.select import Criterion
+from guldberg.discover.warmth import warmth
 from guldberg.errors import InputError
 from guldberg.experiments import Experiments
 from guldberg.learn.fit import Metrics, run
@@ -44,6 +45,7 @@ class Options:
     forbid: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     laws: tuple[tuple[int, ...], ...] = ()  # given instead of sought
     derivatives: bool = True  # use measured derivatives where the data have them
+    detailed_balance: bool = False  # hold it in the constants
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,8 @@ class State:
     reestimates: int = 0
     restarts: int = 0
     tasks: tuple[tuple[Int[np.ndarray, "_"], dict[int, float] | None], ...] | None = None
+    bent: tuple[int, ...] = ()  # reactions of the library whose exponents b are fitted
+    balance: Balance | None = None
     estimates: tuple[Estimate, ...] = ()
     solves: int = 0
     failed: int = 0
@@ -76,7 +80,7 @@ class Discovery:
     data: Experiments
     options: Options = Options()
     look: Callable[[Experiments], tuple[str, ...]] | None = None  # a first look: no fit starts without its warnings
-    state_types = (State, Search, Fitted, Visited, Estimate)
+    state_types = (State, Search, Fitted, Visited, Estimate, Balance, Cycle, Range)
 
     def __post_init__(self) -> None:
         """InputError where there is nothing to learn from."""
@@ -106,11 +110,13 @@ class Discovery:
             raise ValueError("no mechanism has been fitted yet")
         setting, counts = self._setting(state, best.laws), (state.solves, state.failed)
         found = assemble.from_search(setting, best, state.estimates, counts, state.left_out)
-        return self._told(found, state)
+        return self._told(dataclasses.replace(found, balance=state.balance), state)
 
     def _told(self, found: Discovered, state: State) -> Discovered:
         """What holds for either kind of fit: reactions with the same equations, and what the first look saw."""
-        found = assemble.with_parallels(found, self.options.max_order)
+        pool = complexes(len(self.data.species), self.options.max_order)
+        required = frozenset(equation(a, b, self.data.species) for a, b in self.options.require)
+        found = assemble.with_rewritings(found, pool, functools.partial(may_happen, self.options), required)
         return dataclasses.replace(found, warnings=(*found.warnings, *state.notes))
 
     def _regression(self, state: State) -> Discovered:
@@ -124,9 +130,7 @@ class Discovery:
 
     def _noise(self, state: State) -> State:
         """The noise of each species, and the laws that may hold."""
-        sd = noise.estimate(self.data)
-        spans = np.nanmax([np.ptp(np.nan_to_num(run.values), axis=0) for run in self.data.runs], axis=0)
-        sd = np.where(np.isfinite(sd) & (sd > 0), sd, np.where(spans > 0, 0.03 * spans, 1.0))
+        sd = noise.usable(self.data)
         notes = () if self.look is None else self.look(self.data)
         after = dataclasses.replace(state, sd=sd, pending=tuple(self._hypotheses(sd)), notes=notes)
         if self._linear:
@@ -156,7 +160,7 @@ class Discovery:
                 return dataclasses.replace(state, pending=fewer, fewer=state.fewer + 1, doubted=score)
         if state.best is None or state.best.at is None or state.forgiven or self._noise_known:
             return None
-        factor = assemble.noise_factor(self._setting(state, state.best.laws), state.best.at)
+        factor = self._noise_factor(state, state.best)
         if factor.max() / factor.min() < REESTIMATE:
             return None
         again = {"sd": state.sd * factor, "pending": (state.best.laws,), "best": None, "forgiven": True}
@@ -194,7 +198,24 @@ class Discovery:
                 state, current=again, best=None, tasks=None, restarts=state.restarts + 1, stage="search"
             )
         state = dataclasses.replace(state, best=best, tasks=todo[RIVALS_PER_STEP:])
-        return state if state.tasks else dataclasses.replace(state, stage="intervals", estimates=())
+        return state if state.tasks else dataclasses.replace(state, stage="settle")
+
+    def _settle(self, state: State) -> State:
+        """The mechanism stands: bend its Arrhenius lines where the data do, and look at its cycles."""
+        assert state.best is not None and state.best.at is not None
+        best, at, warm = state.best, state.best.at, warmth(self.data)
+        setting = self._setting(state, best.laws)
+        chosen, variance = setting.library.take(at.active), setting.criterion.variance(at.chi2)
+        rise, bent = self._rise(setting, at), frozenset[int]()
+        names = [equation(a, b, self.data.species) for a, b in zip(*chosen, strict=True)]
+        if warm is not None:
+            at, bent = settle.bend(setting.problem, setting.library, at, warm, rise)
+        state = dataclasses.replace(state, bent=tuple(sorted(bent)), stage="intervals", estimates=())
+        problem = self._setting(state, best.laws).problem
+        tested, balanced = settle.tested(problem, setting.library, at, names, rise, variance)
+        if tested is not None and self.options.detailed_balance:
+            tested, at = dataclasses.replace(tested, held=True), balanced
+        return dataclasses.replace(state, best=dataclasses.replace(best, at=at), balance=tested)
 
     def _intervals(self, state: State) -> State:
         """The interval of one more constant."""
@@ -203,23 +224,27 @@ class Discovery:
         if index == len(at.k) + len(at.phi):
             return self._counted(dataclasses.replace(state, stage="done"), state.best)
         setting = self._setting(state, state.best.laws)
-        parameters = len(at.k) + len(at.phi) + int(setting.problem.free.sum())
-        rise = intervals.threshold(setting.problem.points, parameters, at.chi2, self._noise_known)
+        rise = self._rise(setting, at)
         estimate, better = intervals.interval(setting.problem, setting.library, at, index, rise)
         if at.chi2 - better.chi2 > 0.05 * rise and state.restarts < RESTARTS:  # the profile found a lower valley
             best = dataclasses.replace(state.best, at=better, score=setting.criterion(setting.library, better))
             return dataclasses.replace(state, best=best, estimates=(), restarts=state.restarts + 1)
         return dataclasses.replace(state, estimates=(*state.estimates, estimate))
 
+    def _rise(self, setting: Setting, at: Fitted) -> float:
+        """Of chi2 at the end of a 95 % interval."""
+        parameters = len(at.k) + len(at.phi) + int(setting.problem.free.sum())
+        return intervals.threshold(setting.problem.points, parameters, at.chi2, self._noise_known)
+
     # what a stage works on
 
     @property
     def _linear(self) -> bool:
-        return self.options.derivatives and self.data.has_derivatives
+        return self.options.derivatives and self.data.has_derivatives and warmth(self.data) is None
 
     @property
     def _noise_known(self) -> bool:
-        return all(np.isfinite(run.sd[np.isfinite(run.values)]).all() for run in self.data.runs)
+        return noise.known(self.data)
 
     def _hypotheses(self, sd: Float[np.ndarray, "species"]) -> list[Int[np.ndarray, "laws species"]]:
         if self.options.laws:
@@ -239,7 +264,8 @@ class Discovery:
     def _setting(self, state: State, conserved: Int[np.ndarray, "laws species"]) -> Setting:
         assert state.sd is not None
         data = self.data.unmeasured(state.left_out).settled(self.data.still)  # no noise to weigh others by
-        problem = prepare(data, state.sd)
+        held = state.balance is not None and state.balance.held
+        problem = prepare(data, state.sd, bent=frozenset(state.bent), balanced=held)
         library = self._library(conserved)
         criterion = Criterion(problem.points, self._noise_known, int(problem.free.sum()))
         return Setting(data, problem, library, criterion, required(self.options, library, self.data.species))
@@ -254,9 +280,15 @@ class Discovery:
         A factor common to all species changes nothing: the criterion and the intervals estimate it anyway.
         """
         assert found.at is not None and state.sd is not None
-        factor = assemble.noise_factor(self._setting(state, found.laws), found.at)
+        factor = self._noise_factor(state, found)
         uneven = factor.max() / factor.min() > REESTIMATE
         return state.sd * factor if uneven and factor.max() < TRUSTED else None
+
+    def _noise_factor(self, state: State, found: Search) -> Float[np.ndarray, "species"]:
+        assert found.at is not None
+        setting = self._setting(state, found.laws)
+        residuals = misfit.of_fit(setting.problem, setting.library.take(found.at.active), found.at)
+        return misfit.noise_factor(residuals, len(self.data.species))
 
     @staticmethod
     def _counted(state: State, found: Search) -> State:
@@ -270,6 +302,7 @@ class Discovery:
             "laws": "conservation laws",
             "search": f"search: {found.stage}" if found else "search",
             "rivals": "rival mechanisms",
+            "settle": "temperatures and cycles",
             "intervals": "95 % intervals",
             "done": "done",
         }
@@ -287,7 +320,7 @@ def _progress(state: State) -> float:
     inside = {"start": 0.05, "screen": 0.15, "eliminate": 0.3, "polish": 0.45, "done": 0.5}
     if state.stage == "search" and state.current is not None:
         return inside[state.current.stage]
-    return {"noise": 0.0, "laws": 0.04, "rivals": 0.55, "done": 1.0}[state.stage]
+    return {"noise": 0.0, "laws": 0.04, "rivals": 0.55, "settle": 0.68, "done": 1.0}[state.stage]
 
 
 @functools.lru_cache(maxsize=16)
@@ -303,6 +336,13 @@ def library_for(options: Options, species: int, conserved: bytes, count: int) ->
         return kept
     more = (np.array([pair[side] for pair in extra], int) for side in (0, 1))
     return Library(*(np.vstack([old, new]) for old, new in zip(kept, more, strict=True)))
+
+
+def may_happen(options: Options, reactants: np.ndarray, products: np.ndarray) -> bool:
+    """Whether the user leaves a reaction open: not forbidden, and no catalyst where there are none."""
+    spectator = bool(np.minimum(reactants, products).any())
+    told = {direction(np.array(a), np.array(b)) for a, b in options.forbid}
+    return direction(reactants, products) not in told and (options.catalysts or not spectator)
 
 
 def required(options: Options, library: Library, species: tuple[str, ...]) -> frozenset[int]:

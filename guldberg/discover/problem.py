@@ -71,7 +71,9 @@ class Problem:
         return dataclasses.replace(self, weights=self.weights / factor)
 
 
-def prepare(data: Experiments, sd: Float[np.ndarray, "species"]) -> Problem:
+def prepare(
+    data: Experiments, sd: Float[np.ndarray, "species"], *, bent: frozenset[int] = frozenset(), balanced: bool = False
+) -> Problem:
     """`sd` is the noise of each species where the table gives none."""
     values = np.vstack([run.values for run in data.runs])
     given = np.vstack([run.sd for run in data.runs])
@@ -90,10 +92,12 @@ def prepare(data: Experiments, sd: Float[np.ndarray, "species"]) -> Problem:
         free=~np.array([run.exact for run in data.runs]),
         group=np.array([-1 if run.scale is None else groups.index(run.scale) for run in data.runs]),
         groups=groups,
-        warmth=np.zeros((len(data.runs), 0)) if warm is None else warm.columns(),
+        warmth=np.zeros((len(data.runs), 0)) if warm is None else warm.columns(curved=bool(bent)),
         scale=scale,
         span=max(float(np.ptp(run.times)) for run in data.runs),
         rtol=float(np.clip(1e-2 * relative, 1e-9, 1e-4)),
+        bent=bent,
+        balanced=balanced,
     )
 
 

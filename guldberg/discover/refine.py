@@ -42,6 +42,10 @@ class Fitted:
         k[self.active] = self.k
         return k
 
+    def log_ratios(self, problem: Problem) -> Float[np.ndarray, "active powers"]:
+        """How each reaction follows the temperature: (ln r, ln q) of `warmth`, one row each."""
+        return np.log(self.phi[len(problem.groups) :]).reshape(len(self.active), problem.warmth.shape[1])
+
     def factors_of(self, problem: Problem, chosen: Int[np.ndarray, "_"]) -> Float[np.ndarray, "_"]:
         """phi for another set of reactions: those that are new to it follow the temperature like the median one."""
         common, own = np.split(self.phi, [len(problem.groups)])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterable
 from typing import Literal
 
 import jax.numpy as jnp
@@ -10,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from guldberg.experiments import Experiments
-from guldberg.network import ReactionNetwork
-from guldberg.rates import Constant
+from guldberg.network import ReactionNetwork, equation
+from guldberg.rates import AbstractRateLaw, Arrhenius, Constant
 
 Verdict = Literal["bounded", "one-sided", "flat"]
 Certainty = Literal["certain", "possible", "impossible"]
@@ -43,6 +45,11 @@ class Step:
     reverse: Estimate | None
     flux: float  # mean over the data of |forward - reverse| flux, for arrow widths; concentration per time
     certainty: Certainty  # certain: in every mechanism within the margin; possible: some rival does without it
+
+    def equations(self, species: tuple[str, ...]) -> tuple[str, ...]:
+        """The reaction as text, one direction at a time."""
+        ahead = equation(self.reactants, self.products, species)
+        return (ahead,) if self.reverse is None else (ahead, equation(self.products, self.reactants, species))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +88,15 @@ class Rival:
     constants: tuple[float, ...]  # their rate constants
     delta: float  # score above that of the best mechanism (negative: below); chi2 units
     chi2: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Rewriting:
+    """Reactions of one reactant complex, and others that could stand for them without any change of the equations."""
+
+    present: tuple[str, ...]  # all reactions of these reactants in the mechanism
+    instead: tuple[str, ...]
+    constants: tuple[float, ...]  # of those
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +159,43 @@ class Candidate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Range:
+    """A number of either sign with its 95 % interval; None where the data set no bound on that side."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ArrheniusLaw:
+    """k = A T^b exp(-Ea / R T) of one directed reaction, T in kelvin."""
+
+    equation: str
+    log_A: Range  # A in the data's units of concentration and time
+    b: Range | None  # None: held at 0, the data cannot tell b from Ea
+    Ea: Range  # J/mol
+
+
+@dataclasses.dataclass(frozen=True)
+class Cycle:
+    """Directed reactions that, run so many times each, change nothing; all of them have a reverse."""
+
+    equations: tuple[str, ...]
+    times: tuple[int, ...]
+    deviation: Range  # ln prod (k / k of the reverse)^times, the driving force over RT: 0 in detailed balance
+
+
+@dataclasses.dataclass(frozen=True)
+class Balance:
+    """Detailed balance of the constants as fitted without it."""
+
+    cycles: tuple[Cycle, ...]
+    chance: float  # of a chi2 that rises as much when it is held, if it holds
+    held: bool  # asked for: the constants given obey it
+
+
+@dataclasses.dataclass(frozen=True)
 class Discovered:
     """The mechanism learned from `data`, and what the data cannot tell."""
 
@@ -156,21 +209,55 @@ class Discovered:
     path: tuple[PathPoint, ...]
     candidates: tuple[Candidate, ...]  # every library reaction that is not impossible
     warnings: tuple[str, ...]
+    rewritings: tuple[Rewriting, ...] = ()  # other mechanisms with the same equations: no data can decide
+    temperature: float | None = None  # of the constants of `steps`, where the experiments differ in it; kelvin
+    energies: tuple[ArrheniusLaw, ...] = ()  # where the experiments differ in temperature
+    balance: Balance | None = None  # where the mechanism has a cycle
 
     @property
     def species(self) -> tuple[str, ...]:
         """Names, in the order of every array here."""
         return self.data.species
 
+    def equals(self, equations: Iterable[str]) -> bool:
+        """Whether these directed reactions are the mechanism, or can have its equations with no more reactions."""
+        options: dict[str, set[frozenset[str]]] = {}
+        for name in (name for step in self.steps for name in step.equations(self.species)):
+            left = _left(name)
+            options[left] = {frozenset(set().union(*options.get(left, ()), {name}))}
+        for rewriting in self.rewritings:
+            options[_left(rewriting.present[0])].add(frozenset(rewriting.instead))
+        asked = {left: frozenset(group) for left, group in itertools.groupby(sorted(equations, key=_left), _left)}
+        return asked.keys() == options.keys() and all(asked[left] in options[left] for left in asked)
+
     def network(self) -> ReactionNetwork:
         """The mechanism as a network to simulate, show or write."""
-        forward = [step.forward.value for step in self.steps]
-        reverse = [0.0 if step.reverse is None else step.reverse.value for step in self.steps]
+        ways = [step.equations(self.species) for step in self.steps]
+        forward = self._law([way[0] for way in ways], [step.forward for step in self.steps])
+        reverse = self._law([way[-1] if len(way) > 1 else "" for way in ways], [step.reverse for step in self.steps])
         shape = (len(self.steps), len(self.species))
         return ReactionNetwork(
             jnp.asarray(np.array([s.reactants for s in self.steps], int).reshape(shape)),
             jnp.asarray(np.array([s.products for s in self.steps], int).reshape(shape)),
-            Constant.of(forward),
-            Constant.of(reverse) if any(reverse) else None,
+            forward,
+            reverse if reverse.active.any() else None,
             self.species,
         )
+
+    def _law(self, equations: list[str], constants: list[Estimate | None]) -> AbstractRateLaw:
+        """The constants of directed reactions, as they follow the temperature where that is known; 0 where absent."""
+        k = np.array([0.0 if estimate is None else estimate.value for estimate in constants])
+        if not self.energies:
+            return Constant.of(k)
+        laws = {law.equation: law for law in self.energies}
+        found = [laws.get(name) for name in equations]
+        return Arrhenius(
+            jnp.asarray([-np.inf if law is None else law.log_A.value for law in found]),
+            jnp.asarray([0.0 if law is None or law.b is None else law.b.value for law in found]),
+            jnp.asarray([0.0 if law is None else law.Ea.value for law in found]),
+        )
+
+
+def _left(equation: str) -> str:
+    """The reactants, as text."""
+    return equation.split("->")[0]

@@ -11,7 +11,6 @@ multiplies and no energy imitates.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -20,24 +19,6 @@ from jaxtyping import Float
 from guldberg.errors import InputError
 from guldberg.experiments import Experiments
 from guldberg.rates import GAS_CONSTANT
-
-
-class Range(NamedTuple):
-    """A number of either sign with its 95 % interval; None where the data set no bound on that side."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class ArrheniusLaw:
-    """What the data tell of k = A T^b exp(-Ea / R T) of one directed reaction; T in kelvin."""
-
-    equation: str
-    log_A: Range  # of the value in the data's units of concentration and time
-    b: Range | None  # None: held at 0, the data cannot tell b from Ea
-    Ea: Range  # J/mol
 
 
 class Warmth(NamedTuple):

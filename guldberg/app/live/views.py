@@ -48,4 +48,5 @@ def _mechanism(found: Discovered) -> Facts:
     ]
     end = max(run.times[-1] - run.times[0] for run in data.runs)
     units = sorted(set(data.units))
-    return model.mixed(found.network(), curves, end, (data.time_unit, units[0] if len(units) == 1 else ""), None)
+    unit = units[0] if len(units) == 1 else ""
+    return model.mixed(found.network(), curves, end, (data.time_unit, unit), found.temperature)

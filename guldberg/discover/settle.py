@@ -1,0 +1,128 @@
+"""What is settled once the reactions are known: bent Arrhenius lines, and whether detailed balance holds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import scipy.special
+from jaxtyping import Float
+
+from guldberg.discover import balance, intervals, refine
+from guldberg.discover.library import Library, reversible_pairs
+from guldberg.discover.problem import Problem
+from guldberg.discover.refine import Fitted
+from guldberg.discover.result import ArrheniusLaw, Balance, Cycle, Estimate, Range
+from guldberg.discover.warmth import Warmth
+from guldberg.rates import GAS_CONSTANT
+
+USEFUL = 1.0  # half width of an interval of b that is worth telling even if it holds 0
+
+
+def bend(problem: Problem, library: Library, at: Fitted, warm: Warmth, rise: float) -> tuple[Fitted, frozenset[int]]:
+    """Free the exponents b that the data tell from Ea: the new fit, and the reactions it concerns.
+
+    First all are freed; those stay whose interval is narrow or leaves out 0, with their reverses, to which detailed
+    balance binds them.
+    """
+    columns, everything = warm.columns(curved=True), frozenset(map(int, at.active))
+    common, straight = np.split(at.phi, [len(problem.groups)])
+    phi = np.append(common, np.column_stack([straight, np.ones_like(straight)]))
+    freed = refine.fit(
+        dataclasses.replace(problem, warmth=columns, bent=everything), library, at.active, at.k, phi=phi, c0=at.c0
+    )
+    if freed is None:
+        return at, frozenset()
+    told = {n for n in range(len(at.active)) if _useful(_exponent(freed, len(common), n, warm, rise))}
+    told |= {back for n, back in reversible_pairs(library.take(at.active)) if n in told}
+    bent = frozenset(int(at.active[n]) for n in told)
+    held = dataclasses.replace(problem, warmth=columns, bent=bent)
+    again = refine.fit(held, library, at.active, at.k, phi=phi, c0=at.c0) if bent else None
+    return (at, frozenset()) if again is None else (again, bent)
+
+
+def _exponent(at: Fitted, groups: int, n: int, warm: Warmth, rise: float) -> Range:
+    row = np.zeros(len(at.hessian))
+    row[len(at.k) + groups + 2 * n + 1] = warm.exponent(1.0)
+    return _combined(at, row, rise)
+
+
+def _useful(b: Range) -> bool:
+    assert b.low is not None and b.high is not None
+    return b.high - b.low < 2 * USEFUL or b.low > 0 or b.high < 0
+
+
+def _combined(at: Fitted, row: Float[np.ndarray, "parameters"], rise: float) -> Range:
+    """A sum of row times (ln k, ln phi), its interval by the quadratic form."""
+    value = float(row @ np.log(np.concatenate([at.k, at.phi])))
+    half = float(np.sqrt(rise * max(row @ intervals.covariance(at) @ row, 0.0)))
+    return Range(value, value - half, value + half)
+
+
+def energies(
+    problem: Problem,
+    at: Fitted,
+    warm: Warmth,
+    estimates: tuple[Estimate, ...],
+    names: list[str],
+    rise: float,
+) -> tuple[ArrheniusLaw, ...]:
+    """A, b and Ea of each reaction. Where no line is bent, the interval of Ea is that of the profile likelihood."""
+    powers, first = problem.warmth.shape[1], len(at.k) + len(problem.groups)
+    T0, by_r, by_q = warm.reference, warm.energy(1.0), warm.exponent(1.0)
+    out = []
+    for n, (i, name) in enumerate(zip(at.active, names, strict=True)):
+        r, b, Ea, log_A = (np.zeros(first + powers * len(at.k)) for _ in range(4))
+        r[first + powers * n] = 1.0
+        if int(i) in problem.bent:
+            b[first + powers * n + 1] = by_q
+        Ea = by_r * r - GAS_CONSTANT * T0 * b
+        log_A[n] = 1.0
+        log_A += Ea / (GAS_CONSTANT * T0) - b * np.log(T0)
+        ratio = estimates[first + powers * n]
+        energy = _combined(at, Ea, rise) if b.any() else _scaled(ratio, by_r)
+        amplitude = _combined(at, log_A, rise)
+        if ratio.verdict != "bounded":
+            amplitude = dataclasses.replace(amplitude, low=None, high=None)
+        exponent = _scaled(estimates[first + powers * n + 1], by_q) if b.any() else None
+        out.append(ArrheniusLaw(name, amplitude, exponent, energy))
+    return tuple(out)
+
+
+def doubts(laws: tuple[ArrheniusLaw, ...], temperature: float | None) -> list[str]:
+    """What is said of exponents that the data do not tell from energies."""
+    names = [law.equation for law in laws if law.b is None]
+    if not names:
+        return []
+    which = "any reaction" if len(names) == len(laws) else ", ".join(names)
+    held = f"b is held at 0, and Ea is that around {temperature:.0f} K"
+    return [f"b and Ea of {which} cannot be told apart within these temperatures: {held}"]
+
+
+def _scaled(estimate: Estimate, unit: float) -> Range:
+    """The logarithm of a factor in other units."""
+    low, high = (None if end is None else unit * float(np.log(end)) for end in (estimate.low, estimate.high))
+    return Range(unit * float(np.log(estimate.value)), low, high)
+
+
+def tested(
+    problem: Problem, library: Library, at: Fitted, names: list[str], rise: float, variance: float
+) -> tuple[Balance | None, Fitted]:
+    """How far each cycle is from balance, and the fit in which all are balanced; (None, `at`) without a cycle."""
+    turns = balance.cycles(library.take(at.active))
+    if len(turns) == 0:
+        return None, at
+    spare = np.zeros(len(at.hessian) - len(at.k))
+    found = tuple(_cycle(turn, names, _combined(at, np.append(turn, spare), rise)) for turn in turns)
+    held = dataclasses.replace(problem, balanced=True)
+    other = refine.fit(held, library, at.active, at.k, phi=at.phi, c0=at.c0)
+    if other is None:
+        return Balance(found, 0.0, held=False), at
+    conditions = len(balance.conditions(held, library.take(at.active)))
+    chance = float(scipy.special.chdtrc(conditions, max(other.chi2 - at.chi2, 0.0) / variance))
+    return Balance(found, chance, held=False), other
+
+
+def _cycle(turn: np.ndarray, names: list[str], deviation: Range) -> Cycle:
+    ways = np.flatnonzero(turn > 0)  # each reaction in the direction in which the cycle runs through it
+    return Cycle(tuple(names[i] for i in ways), tuple(int(turn[i]) for i in ways), deviation)
