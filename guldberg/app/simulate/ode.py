@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import xarray
 
+from guldberg.app.devices import shared
 from guldberg.app.simulate import plot
 from guldberg.app.simulate.asked import Asked, Simulated, told
 from guldberg.experiments import Experiments, Run
@@ -17,9 +18,9 @@ from guldberg.system import WellMixed
 
 
 def run(asked: Asked, note: Callable[[str], None]) -> Simulated:
-    """All experiments at once."""
+    """All experiments at once, shared among the devices there are."""
     system = WellMixed(asked.network, asked.temperature)
-    together = eqx.filter_vmap(lambda c0: simulate(system, c0, asked.times, throw=False))(asked.states)
+    together = eqx.filter_vmap(lambda c0: simulate(system, c0, asked.times, throw=False))(shared(asked.states))
     trajectories = [jax.tree.map(lambda leaf, i=i: leaf[i], together) for i in range(len(asked.states))]
     table = _table(asked, trajectories)
     failed = [f"experiment {n}: {t.outcome()}" for n, t in zip(asked.names, trajectories, strict=True) if not t.ok]
