@@ -15,7 +15,7 @@ from discovered import mechanism, michaelis_menten
 from guldberg.app import report, results, words
 from guldberg.app.sbml import reading
 from guldberg.app.spec import Source, Spec, versions
-from guldberg.discover.result import Candidate, Check, Estimate
+from guldberg.discover.result import Candidate, Check, Estimate, Rewriting
 from guldberg.text import parse
 
 SPEC = Spec(
@@ -402,3 +402,12 @@ def test_a_misfit_of_size_alone_leaves_room_for_errors_told_too_small(found):
     checks = (Check("misfit", None, 1e-9), Check("slow", None, 0.2))
     said = words.misfit(dataclasses.replace(found.fit, checks=checks))
     assert "or they are too small" in said
+
+
+def test_what_has_the_same_equations_is_told_apart_from_rivals(found):
+    other = Rewriting(("ES -> E + P",), ("ES -> <i> + P", "ES -> E"), (1.5, 0.25))
+    same = dataclasses.replace(found, rewritings=(other,))
+    said = "ES -> <i> + P (1.5), ES -> E (0.25) in place of ES -> E + P"
+    assert said in Reader(report.page(same, SPEC, 1.0)).text and said in results.summary(same)
+    assert results.as_json(same, SPEC, 1.0)["same_equations"][0]["constants"] == (1.5, 0.25)
+    assert "same equations" not in results.summary(found)

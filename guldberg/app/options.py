@@ -110,6 +110,17 @@ def each(option: str, typed: str, species: Sequence[str]) -> Float[np.ndarray, "
     return np.array([given.get(name, 0.0) for name in species])
 
 
+def span(option: str, typed: str) -> tuple[float, float]:
+    """ "0:10": two numbers, not negative, the second not below the first."""
+    first, colon, last = (piece.strip() for piece in typed.partition(":"))
+    if not colon:
+        raise InputError(f"expected FIRST:LAST, as 0:10, got {typed!r}", file=option)
+    ends = _amount(option, first, "the first"), _amount(option, last, "the last")
+    if ends[1] < ends[0]:
+        raise InputError(f"expected the smaller number first, got {typed!r}", file=option)
+    return ends
+
+
 def sizes(option: str, typed: str) -> tuple[float, ...]:
     """ "10 x 20": one to three positive numbers, one for each axis."""
     found = tuple(_amount(option, part.strip(), "a size") for part in typed.replace("×", "x").split("x"))

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from guldberg.discover import intervals, misfit, noise, refine
+from guldberg.discover.dependencies import computed_columns
 from guldberg.discover.library import Library
 from guldberg.discover.problem import Problem, prepare
 from guldberg.discover.refine import Fitted
@@ -23,6 +24,12 @@ class Known:
     library: Library
     at: Fitted
     noise_known: bool
+
+    @property
+    def variance(self) -> float:
+        """Of the noise, in units of the standard deviations assumed."""
+        parameters = len(self.at.k) + len(self.at.phi) + int(self.problem.free.sum())
+        return 1.0 if self.noise_known else self.at.chi2 / max(self.problem.points - parameters, 1)
 
     @property
     def rise(self) -> float:
@@ -42,6 +49,7 @@ def fit(data: Experiments, library: Library, k: Float[np.ndarray, "reactions"]) 
 
     Standard deviations that the data do not give are estimated, first by differences, then by the residuals.
     """
+    data = data.unmeasured(computed_columns(data)).settled(data.still)  # as discover reads them
     problem = prepare(data, noise.usable(data))
     at = _fitted(problem, library, k)
     if noise.known(data):

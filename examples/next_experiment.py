@@ -1,0 +1,94 @@
+"""Experiments chosen to tell mechanisms apart, against experiments chosen at random: how many settle the mechanism?
+
+    python examples/next_experiment.py [TABLE.csv] [SEEDS]
+
+Both begin with the same experiment, random amounts and even times. Then each either takes what `guldberg next` would
+propose or another random one, until the mechanism found is the true one and no rival is left, ten experiments at most.
+Normal noise of 0.03 on every value; amounts between 0 and 1. A script that was stopped goes on where it was.
+"""
+
+import csv
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from guldberg import parse
+from guldberg.app.synthetic import synthetic
+from guldberg.discover import discover, following, proposal
+
+jax.config.update("jax_enable_x64", True)
+
+SYSTEMS = {
+    "autocatalysis": ("A -> B @ 1\\nB + C -> 2 C @ 2", 4.0),
+    "enzyme": ("E + S <-> ES @ 10, 2\\nES -> E + P @ 3", 3.0),
+    "chain": ("A -> B @ 2\\nB <-> C @ 1, 0.5", 3.0),
+    "oligomers": ("2 A <-> B @ 3, 1\\nA + B -> C @ 2", 3.0),
+    "parallel": ("A -> B @ 1\\nA -> C @ 0.5\\nB + C -> D @ 2", 4.0),
+}
+NOISE, POINTS, MOST = 0.03, 10, 10
+
+
+def measured(network, initial, times, seed):
+    """One experiment."""
+    return synthetic(network, initial[None], times, noise=NOISE, exact_start=False, seed=seed)
+
+
+def together(experiments):
+    """All of them as one set of data."""
+    runs = [dataclasses.replace(one.runs[0], name=str(n)) for n, one in enumerate(experiments, 1)]
+    return dataclasses.replace(experiments[0], runs=tuple(runs))
+
+
+def truth(network):
+    """Its directed reactions, as text."""
+    both = zip(network.equations(), network.reversible, strict=True)
+    ways = [(text.replace("<->", "->").split(" -> "), back) for text, back in both]
+    return {" -> ".join(way) for (a, b), back in ways for way in ((a, b), (b, a))[: 1 + bool(back)]}
+
+
+def proposed(found, last, seed):
+    """What to do next."""
+    free = dataclasses.replace(
+        following.limits(found), low=np.zeros(len(found.species)), high=np.ones(len(found.species))
+    )
+    bounds = dataclasses.replace(free, first=last / 100, last=last, points=POINTS)
+    done = proposal.propose(following.question(found), bounds, seed=seed)
+    return done.initial, done.times
+
+
+def settled_after(text, last, chosen, seed):
+    """How many experiments until the true mechanism stands alone; one more than the most if it never does."""
+    network, rng = parse(text), np.random.default_rng(seed)
+    wanted, even = truth(network), np.linspace(0, last, POINTS)
+    experiments = [measured(network, rng.uniform(size=len(network.species)), even, 100 * seed)]
+    for n in range(1, MOST + 1):
+        found = discover(together(experiments))
+        if found.equals(wanted) and not found.alternatives:
+            return n
+        plan = rng.uniform(size=len(network.species)), even
+        if chosen:
+            plan = proposed(found, last, seed)
+        experiments.append(measured(network, *plan, 100 * seed + n))
+    return MOST + 1
+
+
+if __name__ == "__main__":
+    table, seeds = Path((sys.argv[1:] + ["next.csv"])[0]), int((sys.argv[2:] + ["20"])[0])
+    rows = list(csv.reader(table.open())) if table.exists() else []
+    began, done = time.process_time(), {tuple(row[:3]) for row in rows}
+    for seed in range(seeds):
+        for name, (text, last) in SYSTEMS.items():
+            for way in ("random", "chosen"):
+                if (name, way, str(seed)) not in done:
+                    rows.append([name, way, str(seed), str(settled_after(text, last, way == "chosen", seed))])
+                    with table.open("a", newline="") as file:
+                        csv.writer(file).writerow(rows[-1])
+    for name in SYSTEMS:
+        counts = {way: [int(row[3]) for row in rows if row[:2] == [name, way]] for way in ("random", "chosen")}
+        mean = {way: f"{np.mean(found):.1f} ({np.sum(np.array(found) > MOST)} never)" for way, found in counts.items()}
+        print(f"{name}: random {mean['random']}, chosen {mean['chosen']} experiments, {len(counts['chosen'])} seeds")
+    print(f"{time.process_time() - began:.0f} s of CPU time")

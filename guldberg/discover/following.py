@@ -1,0 +1,71 @@
+"""What a discovery leaves open, as a question to the next experiment."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from guldberg.discover import known
+from guldberg.discover.known import Known
+from guldberg.discover.library import Library
+from guldberg.discover.proposal import Aim, Limits, Model, Question, curves
+from guldberg.discover.result import Discovered
+from guldberg.text import parse
+
+MOST = 6  # rivals looked at
+FLOOR = 1e-9  # of the information on factors on the rates
+
+
+def question(found: Discovered, aim: Aim | None = None) -> Question:
+    """The mechanisms in the running, each refitted to the data; which of them it is, or the constants where no rival is
+    left (`aim` says otherwise). ValueError where a fit has no concentrations; ArithmeticError where it fails.
+    """
+    if found.fit.kind != "concentrations":
+        raise ValueError("the next experiment is planned from concentrations; this mechanism was fitted to derivatives")
+    best = [name for step in found.steps for name in step.equations(found.species)]
+    constants = [k.value for step in found.steps for k in (step.forward, step.reverse) if k is not None]
+    others = [(rival.equations, rival.constants) for rival in found.alternatives[:MOST]]
+    fits = [known.fit(found.data, library(e, found.species), np.array(k)) for e, k in [(best, constants), *others]]
+    margin = 2 * float(np.log(max(found.fit.points, 2)))
+    return Question([_model(fit) for fit in fits], margin, aim or ("mechanism" if others else "worst"))
+
+
+def library(equations: tuple[str, ...] | list[str], species: tuple[str, ...]) -> Library:
+    """Directed reactions from their text."""
+    network = parse("\n".join([f"species: {', '.join(species)}", *(f"{equation} @ 1" for equation in equations)]))
+    return Library(np.asarray(network.reactants), np.asarray(network.products))
+
+
+def _model(fit: Known) -> Model:
+    """Information on ln k; that on factors on the rates is taken out."""
+    m, H = len(fit.at.k), fit.at.hessian / fit.variance
+    factors = H[m:, m:] + FLOOR * np.eye(len(H) - m)
+    return Model(fit.library, fit.at.k, H[:m, :m] - H[:m, m:] @ np.linalg.solve(factors, H[m:, :m]))
+
+
+def limits(found: Discovered) -> Limits:
+    """As the experiments so far: amounts up to the largest start of each species, as many samples, as long."""
+    runs = found.data.runs
+    starts = np.array([fit.initial for fit in found.fit.runs])
+    gaps = [run.times[1] - run.times[0] for run in runs if len(run.times) > 1]
+    spans = [run.times[-1] - run.times[0] for run in runs]
+    seen = (found.data.measured > 0).any(axis=0)
+    freedom = max(found.fit.points - found.fit.parameters, 1)
+    scale = 1.0 if found.fit.sd_given else np.sqrt(found.fit.chi2 / freedom)
+    return Limits(
+        low=np.zeros(starts.shape[1]),
+        high=starts.max(axis=0),
+        first=float(min(gaps, default=max(spans))),
+        last=float(max(spans)),
+        points=int(np.median([len(run.times) for run in runs])),
+        sd=np.where(seen, found.fit.sd * scale, np.inf),
+        exact=all(run.exact[np.isfinite(run.values[0])].all() for run in runs),
+    )
+
+
+def predicted(model: Model, given: Limits, initial: Float[np.ndarray, "species"]) -> Float[np.ndarray, "times species"]:
+    """The curves of a mechanism from `initial` at all times of `given.pool`."""
+    plain = dataclasses.replace(given, sd=np.ones_like(given.sd))
+    return curves(model, plain, initial[None]).values[0]
