@@ -409,5 +409,5 @@ def test_what_has_the_same_equations_is_told_apart_from_rivals(found):
     same = dataclasses.replace(found, rewritings=(other,))
     said = "ES -> <i> + P (1.5), ES -> E (0.25) in place of ES -> E + P"
     assert said in Reader(report.page(same, SPEC, 1.0)).text and said in results.summary(same)
-    assert results.as_json(same, SPEC, 1.0)["same_equations"][0]["constants"] == (1.5, 0.25)
+    assert results.as_json(same, SPEC, 1.0)["same_equations"][0]["constants"] == [1.5, 0.25]
     assert "same equations" not in results.summary(found)

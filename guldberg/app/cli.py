@@ -103,6 +103,8 @@ def answer(facts: dict[str, Any], text: str, as_json: bool) -> None:
 @click.option("--law", multiple=True, metavar='"A + 2 B"', help="A sum known to be constant in time. Repeatable.")
 @click.option("--noise", metavar="SD", help='Standard deviation where the table has none: "0.01" or "A=0.01,B=0.02".')
 @click.option("--detailed-balance", is_flag=True, default=None, help="Known to hold: around every cycle of reactions.")
+@click.option("--profiles", is_flag=True, default=None, help="Pictures of the likelihood along each constant.")
+@click.option("--resamples", type=click.IntRange(1), metavar="N", help="Search again in N sets of data made anew.")
 @click.option("--method", type=click.Choice(["search", "freeze"]), help="See below; default search.")
 @click.option("--reactions", type=click.IntRange(1), metavar="N", help="freeze: how many reversible ones to learn.")
 @click.option("--starts", type=click.IntRange(1), metavar="N", help="freeze: random starts, all at once; default 8.")
@@ -463,7 +465,7 @@ def next_(run: Path, seed: int, as_json: bool, **asked: Any) -> None:
 
     typed = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items() if v is not None and v != ()}
     try:
-        made = following.plan(run, typed, seed)
+        made = following.plan(following.after(run), typed, seed)
     except ArithmeticError as error:
         raise Failed(str(error)) from error
     files = following.write(run, made)

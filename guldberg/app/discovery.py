@@ -23,7 +23,16 @@ Options = Mapping[str, Any]  # as typed: text, numbers and lists of them; what w
 
 
 FREEZE = ("reactions", "starts", "epochs")  # options of `--method freeze` alone
-SEARCH = ("max_order", "catalysts", "require", "forbid", "law", "detailed_balance")  # of the default method alone
+SEARCH = (
+    "profiles",
+    "resamples",
+    "max_order",
+    "catalysts",
+    "require",
+    "forbid",
+    "law",
+    "detailed_balance",
+)  # of the default method alone
 
 
 def discovery(options: Options, inputs: Sequence[Path]) -> discover.Discovery | Freezing:
@@ -39,6 +48,8 @@ def discovery(options: Options, inputs: Sequence[Path]) -> discover.Discovery | 
         data,
         discover.Options(
             max_order=options.get("max_order", 2),
+            profiles=options.get("profiles", False),
+            resamples=options.get("resamples", 0),
             catalysts=options.get("catalysts", True),
             require=_reactions("require", options, data.species),
             forbid=_reactions("forbid", options, data.species),

@@ -35,18 +35,24 @@ class Plan:
     asked: tuple[Question, ...]  # before each experiment, those before it done
 
 
-def plan(run: Path, typed: Mapping[str, Any], seed: int) -> Plan:
-    """Propose experiments after the run in the folder `run`. InputError where that run or an option forbids it."""
+def after(run: Path) -> Discovered:
+    """What the run in the folder `run` found, as far as it got. InputError where that is no discovery."""
     found, spec, _ = runs.reached(run, jobs.KINDS)
     if spec.job != "discover":
         raise InputError("a next experiment follows from a discovery; this is a run of another job", file=str(run))
+    return found
+
+
+def plan(found: Discovered, typed: Mapping[str, Any], seed: int) -> Plan:
+    """Propose experiments. InputError where an option cannot be met, or the fit leaves no such question."""
+    given = limits(found, typed)
     try:
         asked = following.question(found, cast(Aim | None, typed.get("aim")))
     except ValueError as error:
-        raise InputError(str(error), file=str(run)) from error
+        raise InputError(str(error)) from error
     if asked.aim == "mechanism" and len(asked.models) == 1:
         raise InputError("no rival is left to tell apart: --aim worst or all sharpens the constants", file="--aim")
-    given, chosen, before = limits(found, typed), [], []
+    chosen, before = [], []
     for n in range(typed.get("experiments", 1)):
         before.append(asked)
         chosen.append(proposal.propose(asked, given, seed=seed + n))
@@ -64,6 +70,8 @@ def limits(found: Discovered, typed: Mapping[str, Any]) -> Limits:
     first, last = given.first, given.last
     if "times" in typed:
         first, last = options.span("--times", typed["times"])
+        if last == 0:
+            raise InputError("expected a last time above 0", file="--times")
         first = first or proposal.EARLIEST * last
     points = typed.get("points", given.points)
     return dataclasses.replace(given, low=low, high=high, first=min(first, last), last=last, points=max(points, 2))

@@ -119,6 +119,32 @@ def constants(found: Discovered) -> Figure:
 
 
 @styled
+def profiles(found: Discovered) -> Figure:
+    """chi2 along each constant, all else fitted anew; where an interval ends, and the parabola at the optimum."""
+    figure, panels = _panels(len(found.profiles), heights=(1,))
+    known = {name: k for step in found.steps for name, k, _ in words.directed(found.species, step)}
+    for (axes,), profile in zip(panels, found.profiles, strict=True):
+        top, k = 3 * profile.threshold, known[profile.equation]
+        axes.axhline(profile.threshold, color=INK, lw=0.8, ls=":", label="ends a 95 % interval")
+        axes.plot(profile.values, profile.quadratic, "--", color=COLOURS[6], lw=1, label="by curvature alone")
+        axes.plot(profile.values, profile.rise, "-o", color=COLOURS[0], ms=3, lw=1.2, label="fitted anew at each point")
+        axes.plot([k.value], [0.0], "o", color=COLOURS[1], ms=5)
+        for end in (k.low, k.high):
+            if end is not None:
+                axes.axvline(end, color=COLOURS[1], lw=0.8)
+        wide = profile.values[-1] > 3 * profile.values[0]
+        axes.set(
+            xscale="log" if wide else "linear",
+            ylim=(-0.05 * top, top),
+            title=f"{plain(profile.equation)}: {words.verdict(k)}",
+        )
+    _labels(panels, "rise of chi2", "rate constant")
+    if found.profiles:
+        _legend(figure, panels[0][0])
+    return figure
+
+
+@styled
 def residuals(found: Discovered) -> Figure:
     """All residuals in order of size against those of a normal distribution: on the line, the noise is as assumed."""
     everything = np.concatenate([run.residuals.ravel() for run in found.fit.runs])

@@ -34,7 +34,9 @@ def page(found: Discovered, spec: Spec, seconds: float) -> str:
         checks=words.checks(found.fit),
         warnings=words.warnings(found),
         rewritings=[words.rewriting(rewriting) for rewriting in found.rewritings],
-        rivals=[(words.rival(rival), rival) for rival in found.alternatives],
+        rivals=list(zip(found.weights()[1:], found.alternatives, strict=True)),
+        weight=found.weights()[0],
+        stability=words.stability(found),
         combinations=[(c.name, words.value(c.estimate), words.interval(c.estimate)) for c in found.combinations],
         energies=energies.rows(found),
         balance=energies.balance(found),
@@ -108,7 +110,11 @@ def _pictures(found: Discovered) -> dict[str, Picture]:
         "without it, with a head wherever the reaction can go.",
         "path": "The best mechanism met at each number of reactions. Within the band nothing can be told apart.",
         "constants": "95 % intervals. An arrow: open on this side. A hollow point: not determined.",
+        "profiles": "The likelihood along each constant, everything else fitted anew. Two crossings of the dotted "
+        "line: bounded; one: bounded on one side only; none: the data say nothing about it.",
         "residuals": "Residuals in order of size. On the line, the noise is normal and as large as assumed.",
     }
+    if not found.profiles:
+        del captions["profiles"]
     drawn = {name: Picture(Markup(svg(getattr(plot, name)(found), name)), text) for name, text in captions.items()}
     return drawn | {"look": Picture(Markup(svg(plot.look(found.data), "look")), "All measurements.")}

@@ -13,7 +13,7 @@ from guldberg.app import energies, facts, report, units, words
 from guldberg.app.checkpoints import write_whole
 from guldberg.app.sbml import library, writing
 from guldberg.app.spec import Spec
-from guldberg.discover.result import Discovered, Estimate, Fit, RunFit, Step
+from guldberg.discover.result import Discovered, Estimate, Fit, Profile, RunFit, Step
 from guldberg.text import Model
 
 MOST_RIVALS = 8  # in the terminal
@@ -38,9 +38,15 @@ def as_json(found: Discovered, spec: Spec, seconds: float) -> dict[str, Any]:
         "reactions": [_reaction(found, step) for step in found.steps],
         "conservation_laws": [_named(found, row) for row in found.laws],
         "same_equations": [vars(rewriting) for rewriting in found.rewritings],
-        "alternatives": [_rival(found, rival) for rival in found.alternatives],
+        "weight": found.weights()[0],
+        "alternatives": [
+            {**_rival(found, rival), "weight": weight}
+            for rival, weight in zip(found.alternatives, found.weights()[1:], strict=True)
+        ],
+        "stability": [{**vars(one), "share": one.share} for one in found.stability],
         "combinations": [{"name": c.name, **_estimate(c.estimate, None)} for c in found.combinations],
         **energies.as_json(found),
+        "profiles": [_profile(profile) for profile in found.profiles],
         "candidates": [vars(candidate) for candidate in found.candidates],
         "path": [vars(point) for point in found.path],
         "fit": _fit(found),
@@ -73,9 +79,14 @@ def trajectories(found: Discovered, spec: Spec) -> xr.Dataset:
 
 def summary(found: Discovered) -> str:
     """The whole result as text for a terminal."""
+    again = words.stability(found)
     kind = "Mechanism" if found.fit.fits else "No mechanism fits; the nearest"
     head = f"{kind}: {len(found.steps)} reactions among {len(found.species)} species"
-    parts = [f"{head} (out of {found.library} candidates)", "", *_columns(list(_rows(found)))]
+    parts = [
+        f"{head} (out of {found.library} candidates{found.search and f', {found.search}'})",
+        "",
+        *_columns(list(_rows(found))),
+    ]
     warm = [("", "A", "b", "Ea, kJ/mol"), *energies.rows(found)] if found.energies else []
     parts += ["", f"Constants at {found.temperature:.1f} K; k = A T^b exp(-Ea / R T):", *_columns(warm)] if warm else []
     parts += ["", f"Fit: {words.quality(found.fit)}"]
@@ -84,6 +95,11 @@ def summary(found: Discovered) -> str:
     parts += [f"  {line}" if n else line for n, line in enumerate(energies.balance(found))]
     together = [f"  {c.name} = {words.value(c.estimate)} ({words.interval(c.estimate)})" for c in found.combinations]
     parts += ["", "Determined together, though not one by one:", *together] if together else []
+    often = [
+        f"  {name}  {count}{'' if inside else '  (not in the mechanism)'}"
+        for name, count, inside in again[:MOST_RIVALS]
+    ]
+    parts += ["", "Found again in data made anew:", *often] if often else []
     same = [f"  {words.rewriting(rewriting)}" for rewriting in found.rewritings[:MOST_RIVALS]]
     same += [f"  and {more} more in the report"] if (more := len(found.rewritings) - MOST_RIVALS) > 0 else []
     parts += ["", "Has the same equations, so that no data can decide:", *same] if same else []
@@ -128,6 +144,10 @@ def _estimate(k: Estimate, unit: str | None) -> dict[str, Any]:
 
 def _named(found: Discovered, row: Any) -> dict[str, int]:
     return {name: int(n) for name, n in zip(found.species, row, strict=True) if n}
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    return {name: part.tolist() if isinstance(part, np.ndarray) else part for name, part in vars(profile).items()}
 
 
 def _rival(found: Discovered, rival: Any) -> dict[str, Any]:

@@ -144,6 +144,16 @@ def rival(other: Rival) -> str:
     return f"{', '.join(parts)} (score {other.delta:+.3g})"
 
 
+def stability(found: Discovered) -> list[tuple[str, str, bool]]:
+    """Each reaction that a search on data made anew found, how often, and whether it is in the mechanism."""
+    present = {name for step in found.steps for name in step.equations(found.species)}
+    again = {one.equation: one for one in found.stability}
+    among = found.stability[0].among if found.stability else 0
+    missed = [(name, f"0 of {among}", True) for name in sorted(present - again.keys())] if among else []
+    rows = [(one.equation, f"{one.found} of {one.among}", one.equation in present) for one in found.stability]
+    return sorted([*rows, *missed], key=lambda row: not row[2])
+
+
 def rewriting(other: Rewriting) -> str:
     """`A -> 2 A (0.5), A -> 0 (1.5) in place of A -> B, A -> 0`: all reactions of A, the new constants in brackets."""
     named = zip(other.instead, other.constants, strict=True)

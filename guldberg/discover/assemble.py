@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections import Counter
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -19,6 +21,7 @@ from guldberg.discover.result import (
     PathPoint,
     Rival,
     RunFit,
+    Stability,
     Step,
 )
 from guldberg.discover.search import Search, Setting, Visited
@@ -262,12 +265,20 @@ def with_rewritings(
     return dataclasses.replace(found, alternatives=rivals_)
 
 
+def stability(
+    resampled: tuple[tuple[int, ...], ...], library: Library, species: tuple[str, ...]
+) -> tuple[Stability, ...]:
+    """How often each reaction of the library was found again; those never found are left out."""
+    counts, names = Counter(itertools.chain.from_iterable(resampled)), _names(library, species)
+    return tuple(Stability(names[i], count, len(resampled)) for i, count in counts.most_common())
+
+
 def _linear_rival(best: regression.Regression, rival, library: Library, species: tuple[str, ...]) -> Rival:
     active, k, delta = rival
     names = _names(library, species)
     gained, lost = np.setdiff1d(active, best.active), np.setdiff1d(best.active, active)
     equations = tuple(names[i] for i in active)
-    chi2 = best.chi2 / max(best.noise, 1e-300) ** 2 + delta
+    chi2 = best.chi2 / max(best.noise, 1e-300) ** 2 + delta - 2 * np.log(best.points) * (len(active) - len(best.active))
     return Rival(
         tuple(names[i] for i in gained), tuple(names[i] for i in lost), equations, tuple(map(float, k)), delta, chi2
     )

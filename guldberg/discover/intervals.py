@@ -17,12 +17,13 @@ from guldberg.discover import linear, refine
 from guldberg.discover.library import Library
 from guldberg.discover.problem import Problem, chi2_at, linearise, natural
 from guldberg.discover.refine import Fitted
-from guldberg.discover.result import Combination, Estimate
+from guldberg.discover.result import Combination, Estimate, Profile
 
 AGREES = (0.9, 1.12)  # ratio of true to quadratic rise that counts as agreement
 CLOSE = 0.1  # relative accuracy of the rise at an end of the interval
 REFITS = 6  # per end
 FAR = 7.0  # a constant that may be a thousand times larger or smaller is not bounded on that side
+POINTS, BEYOND, OPEN = 7, 1.3, 4.0  # of a profile: per side, in units of the end, in ln k where there is none
 PLATEAU = 0.5  # a constant whose ln k changes chi2 by less than this, per unit squared, may be lost near zero
 DETERMINED = 0.25  # a combination is worth telling if its sd is below this part of either constant's own
 
@@ -52,6 +53,27 @@ def interval(problem: Problem, library: Library, at: Fitted, index: int, rise: f
         end, best = _end(problem, library, at, best, index, side, spread, rise)
         ends.append(None if end is None else float(np.exp(end)))
     return Estimate(float(np.exp(theta[index])), ends[0], ends[1]), best
+
+
+def profile(
+    name: str, problem: Problem, library: Library, at: Fitted, index: int, rise: float, estimate: Estimate
+) -> Profile:
+    """chi2 along parameter `index`, everything else fitted anew from point to point, a little beyond its interval."""
+    centre = float(np.log(np.append(at.k, at.phi)[index]))
+    parts = [(centre, 0.0, np.append(at.k, at.phi))]
+    for side, end in ((-1, estimate.low), (1, estimate.high)):
+        limit = abs(_limit(problem, library, at, index, side) - centre)
+        reach = min(OPEN if end is None else BEYOND * abs(np.log(end) - centre), limit)
+        previous = at
+        for part in np.linspace(0, 1, POINTS + 1)[1:]:
+            there = _constrained(problem, library, at, previous, index, centre + side * part * reach)
+            if there is None:
+                break
+            previous = there
+            parts.append((centre + side * part * reach, there.chi2 - at.chi2, np.append(there.k, there.phi)))
+    x, height, path = (np.array(column) for column in zip(*sorted(parts, key=lambda part: part[0]), strict=True))
+    quadratic = (x - centre) ** 2 / covariance(at)[index, index]
+    return Profile(name, np.exp(x), height, quadratic, path, rise)
 
 
 def _end(problem, library, at, best, index, side, spread, rise) -> tuple[float | None, Fitted]:

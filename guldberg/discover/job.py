@@ -13,12 +13,24 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from guldberg.discover import assemble, intervals, laws, misfit, noise, rivals, search, settle
+from guldberg.discover import (
+    assemble,
+    bootstrap,
+    intervals,
+    laws,
+    misfit,
+    noise,
+    refine,
+    regression,
+    rivals,
+    search,
+    settle,
+)
 from guldberg.discover.dependencies import computed_columns
 from guldberg.discover.library import Library, build, complexes, direction
 from guldberg.discover.problem import prepare
 from guldberg.discover.refine import Fitted
-from guldberg.discover.result import Balance, Cycle, Discovered, Estimate, Range
+from guldberg.discover.result import Balance, Cycle, Discovered, Estimate, Profile, Range
 from guldberg.discover.search import Search, Setting, Visited
 from guldberg.discover.select import Criterion
 from guldberg.discover.warmth import warmth
@@ -46,6 +58,8 @@ class Options:
     laws: tuple[tuple[int, ...], ...] = ()  # given instead of sought
     derivatives: bool = True  # use measured derivatives where the data have them
     detailed_balance: bool = False  # hold it in the constants
+    profiles: bool = False  # likelihood along each constant, to look at
+    resamples: int = 0  # searches repeated on data made anew
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +83,8 @@ class State:
     bent: tuple[int, ...] = ()  # reactions of the library whose exponents b are fitted
     balance: Balance | None = None
     estimates: tuple[Estimate, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    resampled: tuple[tuple[int, ...], ...] = ()  # reactions of the library that each repeated search found
     solves: int = 0
     failed: int = 0
 
@@ -80,7 +96,7 @@ class Discovery:
     data: Experiments
     options: Options = Options()
     look: Callable[[Experiments], tuple[str, ...]] | None = None  # a first look: no fit starts without its warnings
-    state_types = (State, Search, Fitted, Visited, Estimate, Balance, Cycle, Range)
+    state_types = (State, Search, Fitted, Visited, Estimate, Balance, Cycle, Range, Profile)
 
     def __post_init__(self) -> None:
         """InputError where there is nothing to learn from."""
@@ -110,14 +126,15 @@ class Discovery:
             raise ValueError("no mechanism has been fitted yet")
         setting, counts = self._setting(state, best.laws), (state.solves, state.failed)
         found = assemble.from_search(setting, best, state.estimates, counts, state.left_out)
-        return self._told(dataclasses.replace(found, balance=state.balance), state)
+        return self._told(dataclasses.replace(found, balance=state.balance, profiles=state.profiles), state)
 
     def _told(self, found: Discovered, state: State) -> Discovered:
         """What holds for either kind of fit: reactions with the same equations, and what the first look saw."""
         pool = complexes(len(self.data.species), self.options.max_order)
         required = frozenset(equation(a, b, self.data.species) for a, b in self.options.require)
         found = assemble.with_rewritings(found, pool, functools.partial(may_happen, self.options), required)
-        return dataclasses.replace(found, warnings=(*found.warnings, *state.notes))
+        stability = assemble.stability(state.resampled, self._library(found.laws), self.data.species)
+        return dataclasses.replace(found, stability=stability, warnings=(*found.warnings, *state.notes))
 
     def _regression(self, state: State) -> Discovered:
         if not state.pending:
@@ -134,7 +151,7 @@ class Discovery:
         notes = () if self.look is None else self.look(self.data)
         after = dataclasses.replace(state, sd=sd, pending=tuple(self._hypotheses(sd)), notes=notes)
         if self._linear:
-            return dataclasses.replace(after, stage="done")
+            return dataclasses.replace(after, stage="resamples" if self.options.resamples else "done")
         return dataclasses.replace(after, stage="laws", left_out=computed_columns(self.data))
 
     def _laws(self, state: State) -> State:
@@ -202,6 +219,7 @@ class Discovery:
 
     def _settle(self, state: State) -> State:
         """The mechanism stands: bend its Arrhenius lines where the data do, and look at its cycles."""
+        state = self._reweighted(state)
         assert state.best is not None and state.best.at is not None
         best, at, warm = state.best, state.best.at, warmth(self.data)
         setting = self._setting(state, best.laws)
@@ -217,12 +235,28 @@ class Discovery:
             tested, at = dataclasses.replace(tested, held=True), balanced
         return dataclasses.replace(state, best=dataclasses.replace(best, at=at), balance=tested)
 
+    def _reweighted(self, state: State) -> State:
+        """The noise of species compared as the residuals have it, and the mechanism fitted once more."""
+        assert state.best is not None and state.best.at is not None and state.sd is not None
+        if self._noise_known:
+            return state
+        best, at, setting = state.best, state.best.at, self._setting(state, state.best.laws)
+        residuals = misfit.of_fit(setting.problem, setting.library.take(at.active), at)
+        after = dataclasses.replace(state, sd=state.sd * misfit.reweighting(residuals, len(state.sd)))
+        problem = self._setting(after, best.laws).problem
+        again = refine.fit(problem, setting.library, at.active, at.k, phi=at.phi, c0=at.c0)
+        if again is None:
+            return state
+        ratio = again.chi2 / max(at.chi2, 1e-300)  # of the others, which are not fitted once more, it is about the same
+        visited = tuple(dataclasses.replace(other, chi2=other.chi2 * ratio) for other in best.visited)
+        return dataclasses.replace(after, best=dataclasses.replace(best, at=again, visited=visited))
+
     def _intervals(self, state: State) -> State:
         """The interval of one more constant."""
         assert state.best is not None and state.best.at is not None
         at, index = state.best.at, len(state.estimates)
         if index == len(at.k) + len(at.phi):
-            return self._counted(dataclasses.replace(state, stage="done"), state.best)
+            return self._counted(dataclasses.replace(state, stage=self._after_intervals), state.best)
         setting = self._setting(state, state.best.laws)
         rise = self._rise(setting, at)
         estimate, better = intervals.interval(setting.problem, setting.library, at, index, rise)
@@ -230,6 +264,47 @@ class Discovery:
             best = dataclasses.replace(state.best, at=better, score=setting.criterion(setting.library, better))
             return dataclasses.replace(state, best=best, estimates=(), restarts=state.restarts + 1)
         return dataclasses.replace(state, estimates=(*state.estimates, estimate))
+
+    @property
+    def _after_intervals(self) -> str:
+        return "profiles" if self.options.profiles else "resamples" if self.options.resamples else "done"
+
+    def _profiles(self, state: State) -> State:
+        """The likelihood along one more constant."""
+        assert state.best is not None and state.best.at is not None
+        at, index, setting = state.best.at, len(state.profiles), self._setting(state, state.best.laws)
+        library, rise = setting.library, self._rise(setting, at)
+        i = int(at.active[index])
+        name = equation(library.reactants[i], library.products[i], self.data.species)
+        more = intervals.profile(name, setting.problem, library, at, index, rise, state.estimates[index])
+        profiles = (*state.profiles, more)
+        last = "resamples" if self.options.resamples else "done"
+        stage = last if len(profiles) == len(at.k) else "profiles"
+        return dataclasses.replace(state, profiles=profiles, stage=stage)
+
+    def _resamples(self, state: State) -> State:
+        """One more search, on data made anew."""
+        rng = np.random.default_rng([state.seed, len(state.resampled)])
+        active = self._active_again(state, rng) if self._linear else self._searched_again(state, rng)
+        resampled = (*state.resampled, tuple(map(int, active)))
+        stage = "done" if len(resampled) == self.options.resamples else "resamples"
+        return dataclasses.replace(state, resampled=resampled, stage=stage)
+
+    def _searched_again(self, state: State, rng: np.random.Generator) -> Int[np.ndarray, "_"]:
+        assert state.best is not None and state.best.at is not None
+        best, at = self._setting(state, state.best.laws), state.best.at
+        values = bootstrap.concentrations(best.problem, best.library.take(at.active), at, rng)
+        plain = self._setting(dataclasses.replace(state, bent=(), balance=None), state.best.laws)
+        setting, found = bootstrap.again(plain, values), Search(state.best.laws, "start")
+        while found.stage != "done":
+            found = search.step(found, setting)
+        return np.zeros(0, int) if found.at is None else found.at.active
+
+    def _active_again(self, state: State, rng: np.random.Generator) -> Int[np.ndarray, "_"]:
+        library, rows = self._library(state.pending[0]), regression.slopes(self.data)
+        keep = required(self.options, library, self.data.species)
+        best = regression.fit(rows, library, keep)
+        return regression.fit(bootstrap.slopes(rows, library, best, rng), library, keep).active
 
     def _rise(self, setting: Setting, at: Fitted) -> float:
         """Of chi2 at the end of a 95 % interval."""
@@ -304,9 +379,15 @@ class Discovery:
             "rivals": "rival mechanisms",
             "settle": "temperatures and cycles",
             "intervals": "95 % intervals",
+            "profiles": "profiles of the likelihood",
+            "resamples": f"resample {len(state.resampled) + 1} of {self.options.resamples}",
             "done": "done",
         }
-        metrics: dict[str, float | str] = {"stage": words[state.stage], "progress": _progress(state)}
+        share = 0.2 if self.options.resamples else 1.0  # of the work before them
+        again = len(state.resampled) / max(self.options.resamples, 1)
+        progress = share + (1 - share) * again if state.stage == "resamples" else share * _progress(state)
+        progress = 1.0 if state.stage == "done" else progress
+        metrics: dict[str, float | str] = {"stage": words[state.stage], "progress": progress}
         if found is not None and found.at is not None:
             metrics |= {"reactions": len(found.at.active), "chi2": found.at.chi2, "score": found.score}
             metrics |= {"solves": state.solves + found.solves, "failed": state.failed + found.failed}
@@ -320,7 +401,7 @@ def _progress(state: State) -> float:
     inside = {"start": 0.05, "screen": 0.15, "eliminate": 0.3, "polish": 0.45, "done": 0.5}
     if state.stage == "search" and state.current is not None:
         return inside[state.current.stage]
-    return {"noise": 0.0, "laws": 0.04, "rivals": 0.55, "settle": 0.68, "done": 1.0}[state.stage]
+    return {"noise": 0.0, "laws": 0.04, "rivals": 0.55, "settle": 0.68, "profiles": 0.97, "done": 1.0}[state.stage]
 
 
 @functools.lru_cache(maxsize=16)

@@ -54,7 +54,7 @@ def fit(data: Experiments, library: Library, k: Float[np.ndarray, "reactions"]) 
     at = _fitted(problem, library, k)
     if noise.known(data):
         return Known(problem, library, at, True)
-    problem = problem.reweighted(misfit.noise_factor(misfit.of_fit(problem, library, at), len(data.species)))
+    problem = problem.reweighted(misfit.reweighting(misfit.of_fit(problem, library, at), len(data.species)))
     return Known(problem, library, _fitted(problem, library, at.k), False)
 
 

@@ -24,6 +24,7 @@ SLOW = 4  # polynomials in the order of the samples of one series: constant to c
 COMMON = 5  # the same, common to the series of a species
 SHORTEST = 8  # samples of a series that leave something beside its slow part
 SINGULAR = 1e-9  # relative size of what counts as a direction of the Jacobian
+BORROWED = 10  # degrees of freedom of each species that agree with the others
 FEWEST = 8  # degrees of freedom without which nothing can be said
 
 
@@ -142,6 +143,18 @@ def noise_factor(given: Residuals, species: int) -> Float[np.ndarray, "species"]
     squares = np.bincount(given.species, given.r**2, species)
     freedom = np.bincount(given.species, 1 - np.sum(given.Q**2, axis=1), species)
     return np.where((freedom > 1) & (squares > 0), np.sqrt(np.maximum(squares, 1e-20) / np.maximum(freedom, 1)), 1.0)
+
+
+def reweighting(given: Residuals, species: int) -> Float[np.ndarray, "species"]:
+    """The same to compare species by, for a fit with better weights: their product over all points is 1.
+
+    Few points tell little: each species is given some that agree with all the others.
+    """
+    factor = noise_factor(given, species)
+    freedom = np.bincount(given.species, 1 - np.sum(given.Q**2, axis=1), species)
+    common = np.sum(freedom * factor**2) / max(freedom.sum(), 1e-300)
+    shrunk = np.sqrt((freedom * factor**2 + BORROWED * common) / (freedom + BORROWED))
+    return shrunk / np.exp(np.mean(np.log(shrunk[given.species])))
 
 
 def _even(given: Residuals) -> np.ndarray:

@@ -36,6 +36,18 @@ class Estimate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Profile:
+    """The profile likelihood of the constant of one directed reaction: chi2 at its best with it held at each value."""
+
+    equation: str
+    values: Float[np.ndarray, "points"]
+    rise: Float[np.ndarray, "points"]  # of chi2 above the best fit
+    quadratic: Float[np.ndarray, "points"]  # what the curvature at the best fit promises
+    path: Float[np.ndarray, "points parameters"]  # all constants in the order of the profiles, then the factors
+    threshold: float  # the rise that ends a 95 % interval
+
+
+@dataclasses.dataclass(frozen=True)
 class Step:
     """One reaction of the mechanism, as chemists write it; `reverse` is None where it is irreversible."""
 
@@ -97,6 +109,20 @@ class Rewriting:
     present: tuple[str, ...]  # all reactions of these reactants in the mechanism
     instead: tuple[str, ...]
     constants: tuple[float, ...]  # of those
+
+
+@dataclasses.dataclass(frozen=True)
+class Stability:
+    """How often a reaction was found again, in data made anew from the mechanism found and its residuals."""
+
+    equation: str
+    found: int
+    among: int  # searches
+
+    @property
+    def share(self) -> float:
+        """Of the searches that found it."""
+        return self.found / self.among
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,14 +236,30 @@ class Discovered:
     candidates: tuple[Candidate, ...]  # every library reaction that is not impossible
     warnings: tuple[str, ...]
     rewritings: tuple[Rewriting, ...] = ()  # other mechanisms with the same equations: no data can decide
+    profiles: tuple[Profile, ...] = ()  # of each directed reaction, where asked for
+    stability: tuple[Stability, ...] = ()  # of all reactions found in any resample, the most frequent first
     temperature: float | None = None  # of the constants of `steps`, where the experiments differ in it; kelvin
     energies: tuple[ArrheniusLaw, ...] = ()  # where the experiments differ in temperature
     balance: Balance | None = None  # where the mechanism has a cycle
+    search: str = ""  # how far it is proven that no other set of candidates does better
 
     @property
     def species(self) -> tuple[str, ...]:
         """Names, in the order of every array here."""
         return self.data.species
+
+    def weights(self) -> tuple[float, ...]:
+        """exp(-BIC / 2) of the mechanism and of each alternative, as shares; BIC = n ln chi2 + m ln n for m reactions.
+
+        chi2 itself in place of n ln chi2 where the noise is known.
+        """
+        n, size = max(self.fit.points, 2), sum(len(step.equations(self.species)) for step in self.steps)
+        fits = [(self.fit.chi2, size), *((rival.chi2, len(rival.equations)) for rival in self.alternatives)]
+        chi2, reactions = np.array(fits, float).T
+        misfit = chi2 if self.fit.sd_given else n * np.log(np.maximum(chi2, 1e-12 * n))
+        bic = misfit + np.log(n) * reactions
+        share = np.exp(-0.5 * (bic - bic.min()))
+        return tuple(map(float, share / share.sum()))
 
     def equals(self, equations: Iterable[str]) -> bool:
         """Whether these directed reactions are the mechanism, or can have its equations with no more reactions."""
