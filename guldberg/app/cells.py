@@ -15,6 +15,7 @@ from jaxtyping import Float
 from guldberg.app.columns import Column
 from guldberg.errors import InputError
 
+MOST_COLUMNS = 3000
 MISSING = {"", "na", "nan", "n/a", "#n/a"}
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(
@@ -57,6 +58,9 @@ def read_cells(path: Path) -> Cells:
         raise InputError(
             f"not a table in CSV ({error}): is a quotation mark left open?", file=str(path), line=start
         ) from None
+    if len(records[0]) > MOST_COLUMNS:
+        said = f"{len(records[0])} columns; expected at most {MOST_COLUMNS}: is the table lying on its side?"
+        raise InputError(said, file=str(path), line=starts[0])
     return Cells(str(path), separator, starts[0], records[0], starts[1:], records[1:])
 
 

@@ -16,6 +16,10 @@ from guldberg.errors import InputError
 
 LIBRARIES = ("guldberg", "jax", "optax", "numpy", "scipy", "numba", "llvmlite")  # whose versions can change a figure
 
+LARGEST = (
+    2**16
+)  # bytes of a spec that is asked for; the time to read dotted names grows with the square of their length
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -55,11 +59,21 @@ def read(path: Path) -> Spec:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         sources = tuple(Source(**source) for source in table.pop("inputs", []))
         return Spec(**{"options": {}, "versions": {}, **table}, inputs=sources)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
         raise InputError(f"cannot be read: {error}", file=str(path)) from error
     except TypeError as error:
         fields = ", ".join(field.name for field in dataclasses.fields(Spec))
         raise InputError(f"expected exactly {fields} in a spec ({error})", file=str(path)) from error
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The table in a TOML file that somebody wrote. InputError where it is none, FileNotFoundError if it is missing."""
+    if path.stat().st_size > LARGEST:
+        raise InputError(f"{path.stat().st_size} bytes; expected a spec of at most {LARGEST}", file=str(path))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
+        raise InputError(f"not a spec in TOML: {error}", file=str(path)) from None
 
 
 def versions() -> dict[str, str]:

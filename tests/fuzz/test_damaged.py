@@ -24,7 +24,7 @@ from guldberg.app.sweep import pictures, plan
 from guldberg.errors import InputError
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-MANY = settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 
 WIDE = b"""time [min],A [mM],sd(A),B,temperature [K],experiment
 0,1,0,0,300,one
@@ -205,7 +205,7 @@ def test_damaged_files_are_read_or_refused(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_many_damaged_files_are_read_or_refused(name):
-    every(name, MANY)
+    every(name, settings(MANY, max_examples=150) if name == "film.nc" else MANY)
 
 
 STATE = {"x": np.arange(6.0).reshape(2, 3), "step": 4, "name": "α", "pair": (1, float("nan"))}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import guldberg
+from guldberg.app import spec as specs
 from guldberg.app.design import memory, target
 from guldberg.design import chemistry
 from guldberg.design.job import Design
@@ -18,6 +18,7 @@ from guldberg.errors import InputError
 
 PORTRAIT = Path(guldberg.__file__).parent / "data" / "portrait.png"
 REACTIONS = {"gs": chemistry.gray_scott_like, "sink": chemistry.kitchen_sink, "full": chemistry.full}
+MOST_SPECIES = 64
 KEYS = {"preset": str, "updates": int, "target": dict, "options": dict}  # of a spec
 
 
@@ -51,10 +52,7 @@ def design(options: Mapping[str, Any], inputs: Sequence[Path]) -> Design:
 def _read(path: Path) -> dict[str, Any]:
     if not path.exists() and not path.suffix:
         raise InputError(f"no preset and no file is called {str(path)!r}; presets: {', '.join(PRESETS)}")
-    try:
-        options = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"not a spec in TOML: {error}", file=str(path)) from error
+    options = specs.load(path)
     for key, value in options.items():
         if key not in KEYS or not isinstance(value, KEYS[key]):
             names = ", ".join(f"{name} ({kind.__name__})" for name, kind in KEYS.items())
@@ -74,6 +72,8 @@ def _preset(options: Mapping[str, Any], where: str) -> Preset:
 
 def _recipe(preset: Preset, options: Mapping[str, Any], inputs: Sequence[Path]) -> Recipe:
     given = _known(preset, dict(options.get("options", {})))
+    if _positive("species", given.get("species", 1)) > MOST_SPECIES:
+        raise InputError(f"species: expected at most {MOST_SPECIES}, got {given['species']}", file="[options]")
     if "reactions" in given:
         given["reactions"] = _chosen("reactions", given["reactions"], REACTIONS)
     if preset.picture:

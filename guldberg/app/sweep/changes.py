@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,10 +56,7 @@ def entries(path: Path, asked: Mapping[str, Value], command: str) -> str:
 def _read(path: Path) -> dict[str, Any]:
     if not path.exists() and not path.suffix:
         return {"preset": str(path)}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"not a spec in TOML: {error}", file=str(path)) from error
+    return specs.load(path)
 
 
 def _set(table: dict[str, Any], name: str, value: Value, path: Path) -> None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,10 +75,7 @@ class Plan:
 def read(spec: str, over: Sequence[str]) -> Plan:
     """The plan in the file `spec`, over what the command line says and then what the file says."""
     path = Path(spec)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"not a spec in TOML: {error}", file=spec) from error
+    table = specs.load(path)
     typed = [axis(one) for one in over]
     members(typed)
     if "command" not in table:
