@@ -10,17 +10,28 @@ import numpy as np
 from jaxtyping import Float
 
 from guldberg.app.reduce import lattices, moments, report, results
+from guldberg.app.reduce.space import report as space_report
+from guldberg.app.reduce.space import results as space_results
+from guldberg.app.reduce.space.simulate import Particles, rules
 from guldberg.app.reduce.spec import plan
 from guldberg.app.runs import Kind
+from guldberg.app.spec import Spec
 from guldberg.learn import fit
 from guldberg.reduce.box import BoxReduction
 from guldberg.reduce.job import ChainReduction
 from guldberg.reduce.plan import ChainPlan, Plan
+from guldberg.reduce.result import Reduced
+from guldberg.reduce.space.job import SpaceReduction
+from guldberg.reduce.space.plan import SpacePlan
+from guldberg.reduce.space.result import SpaceReduced
 
 
 def reduction(options: Mapping[str, Any], inputs: Sequence[Path]) -> fit.Job[Any, Any]:
     """The job of `guldberg reduce`. InputError where the spec cannot be followed."""
     asked = plan(options, inputs)
+    if isinstance(asked, SpacePlan):
+        rules(asked.box)
+        return SpaceReduction(asked, Particles(asked.box, asked.cells))
     lattices.rules(asked.lattice)  # what cannot happen on a lattice is told before anything is written
     known = moments.brought(inputs, asked) if isinstance(asked, ChainPlan) else None
     return job_of(asked, known)
@@ -39,4 +50,23 @@ def job_of(asked: Plan, known: Float[np.ndarray, "starts times 4"] | None) -> fi
     return BoxReduction(asked, lattices.BoxLattices(asked.lattice), energies)
 
 
-KIND = Kind(reduction, results.write, report.page, results.summary)
+def write(folder: Path, found: Reduced | SpaceReduced, spec: Spec, seconds: float) -> None:
+    """Every file of a finished reduction; `result.json` last."""
+    if isinstance(found, SpaceReduced):
+        return space_results.write(folder, found, spec, seconds)
+    results.write(folder, found, spec, seconds)
+
+
+def page(found: Reduced | SpaceReduced, spec: Spec, seconds: float) -> str:
+    """`report.html`."""
+    if isinstance(found, SpaceReduced):
+        return space_report.page(found, spec, seconds)
+    return report.page(found, spec, seconds)
+
+
+def summary(found: Reduced | SpaceReduced) -> str:
+    """For the terminal."""
+    return space_results.summary(found) if isinstance(found, SpaceReduced) else results.summary(found)
+
+
+KIND = Kind(reduction, write, page, summary)

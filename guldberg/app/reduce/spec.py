@@ -21,25 +21,29 @@
     [data]
     moments = "moments.npz"              # trajectories you bring, in place of simulated ones
 
-Every error names the file and the entry.
+Every error names the file and the entry. A spec with a table [box] is about particles in continuous space:
+`guldberg.app.reduce.space.spec`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from guldberg.app import spec as specs
+from guldberg.app.reduce.entries import Entries
+from guldberg.app.reduce.space import spec as space
 from guldberg.errors import InputError
 from guldberg.network import ReactionNetwork
 from guldberg.rates import Constant
 from guldberg.reduce.learn import FAMILIES
 from guldberg.reduce.plan import BoxPlan, ChainPlan, Lattice, Plan
+from guldberg.reduce.space.plan import SpacePlan
 from guldberg.stochastic import rules
 from guldberg.text import parse
 
@@ -54,7 +58,8 @@ def rossler() -> BoxPlan:
     return BoxPlan(Lattice(rules.rossler(), (10, 10, 10), periodic=True), (200, 200, 200))
 
 
-PRESETS = {"annihilation": annihilation, "rossler": rossler}
+LATTICES: Mapping[str, Callable[[], Plan]] = {"annihilation": annihilation, "rossler": rossler}
+PRESETS: Mapping[str, Callable[[], Plan | SpacePlan]] = {**LATTICES, **space.PRESETS}
 MOST_SITES = 1_000_000
 CHAIN = {  # entry of [starts]: field of the plan, least value
     "number": ("starts", 4),
@@ -75,56 +80,6 @@ BOX = {
 }
 
 
-class Entries:
-    """A table of a spec file, taken entry by entry; what is left over at the end is a slip of the pen."""
-
-    def __init__(self, file: str, table: Mapping[str, Any], name: str = "") -> None:
-        self.file, self.left, self.name = file, dict(table), name
-        self.known: list[str] = []
-
-    def fail(self, key: str, message: str) -> InputError:
-        place = f"[{self.name}] {key}" if self.name else key
-        return InputError(f"{place}: {message}", file=self.file)
-
-    def take(self, key: str, default: Any = None) -> Any:
-        self.known.append(key)
-        return self.left.pop(key, default)
-
-    def table(self, key: str) -> Entries:
-        value = self.take(key, {})
-        if not isinstance(value, dict):
-            raise self.fail(key, f"expected a table [{key}], got {value!r}")
-        return Entries(self.file, value, key)
-
-    def text(self, key: str) -> str | None:
-        value = self.take(key)
-        if value is not None and not isinstance(value, str):
-            raise self.fail(key, f"expected text in quotation marks, got {value!r}")
-        return value
-
-    def flag(self, key: str) -> bool:
-        value = self.take(key, False)
-        if type(value) is not bool:
-            raise self.fail(key, f"expected true or false, got {value!r}")
-        return value
-
-    def whole(self, key: str, default: int, least: int) -> int:
-        value = self.take(key, default)
-        if type(value) is not int or value < least:
-            raise self.fail(key, f"expected a whole number, at least {least}, got {value!r}")
-        return value
-
-    def number(self, key: str, default: float, holds: Callable[[float], bool], expected: str) -> float:
-        value = self.take(key, default)
-        if type(value) not in (int, float) or not math.isfinite(value) or not holds(value):
-            raise self.fail(key, f"expected {expected}, got {value!r}")
-        return float(value)
-
-    def end(self) -> None:
-        for key in self.left:
-            raise self.fail(key, f"no such entry; there are {', '.join(self.known)}")
-
-
 def asked(typed: str) -> tuple[dict[str, Any], list[Path]]:
     """What was typed after `guldberg reduce`, as options and input files of a run."""
     return ({"preset": typed}, []) if typed in PRESETS else ({}, sources(Path(typed)))
@@ -137,12 +92,14 @@ def sources(path: Path) -> list[Path]:
     return [path, path.parent / named] if isinstance(named, str) else [path]
 
 
-def plan(options: Mapping[str, Any], inputs: Sequence[Path]) -> Plan:
+def plan(options: Mapping[str, Any], inputs: Sequence[Path]) -> Plan | SpacePlan:
     """What is asked: by the preset that the options name, or by the spec that is the first of the inputs."""
     if not inputs:
         return PRESETS[options["preset"]]()
     entries = Entries(str(inputs[0]), _read(inputs[0]))
     before = _preset(entries)
+    if "box" in entries.left or isinstance(before, SpacePlan):
+        return space.plan(entries, before if isinstance(before, SpacePlan) else None)
     lattice = _lattice(entries, before)
     base = _base(entries, before, lattice)
     asked = _chain(entries, base) if isinstance(base, ChainPlan) else _box(entries, base)
@@ -153,15 +110,13 @@ def plan(options: Mapping[str, Any], inputs: Sequence[Path]) -> Plan:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return specs.load(path)
     except FileNotFoundError:
         presets = " or ".join(PRESETS)
         raise InputError(f"no such file; expected a spec in TOML, or the preset {presets}", file=str(path)) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"not a spec in TOML: {error}", file=str(path)) from None
 
 
-def _preset(entries: Entries) -> Plan | None:
+def _preset(entries: Entries) -> Plan | SpacePlan | None:
     name = entries.text("preset")
     if name is not None and name not in PRESETS:
         raise entries.fail("preset", f"expected {' or '.join(PRESETS)}, got {name!r}")

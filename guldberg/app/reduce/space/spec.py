@@ -1,0 +1,149 @@
+"""What is asked of a reduction in continuous space, from a TOML file or the name of a preset.
+
+    preset = "diffusion"                 # or, for a network of your own:
+    reactions = "A -> 0 @ 0.5"           # rates as everywhere; second order: reactions on contact
+    time = 2.0
+    snapshots = 21                       # evenly spaced, from 0 to `time`
+    cells = [100]                        # of nu along each axis
+
+    [box]
+    lengths = [10.0]                     # one or two
+    sides = "periodic"                   # or "reflecting"
+    diffusivity = [1.0]                  # of each species
+    radius = 0.1                         # within which two particles react
+    dt = 0.1                             # the longest step of the simulation
+
+    [runs]
+    training = 500
+    held_out = 500
+
+    [[start]]                            # any number of clouds; without a centre: anywhere in the box
+    species = "A"
+    count = 180
+    centre = [5.0]
+    width = 0.5                          # standard deviation along each axis
+
+Every error names the file and the entry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from guldberg.app.reduce.entries import Entries
+from guldberg.reduce.space.job import GROUPS
+from guldberg.reduce.space.plan import Box, Cloud, SpacePlan
+from guldberg.text import parse
+
+MOST_CELLS = 10_000
+
+
+def diffusion() -> SpacePlan:
+    """A bump that diffuses (D = 1) and decays (k = 0.5): 200 particles, 500 runs."""
+    box = Box(parse("A -> 0 @ 0.5"), (10.0,), (1.0,), radius=0.1, dt=0.1)
+    return SpacePlan(box, (Cloud(0, 180, (5.0,), 0.5), Cloud(0, 20)), time=2.0)
+
+
+PRESETS: Mapping[str, Callable[[], SpacePlan]] = {"diffusion": diffusion}
+
+
+def plan(entries: Entries, before: SpacePlan | None) -> SpacePlan:
+    """The plan of a spec, changed from a preset's if it names one."""
+    box = _box(entries, before.box if before else None)
+    clouds = _start(entries, box, before.start if before else ())
+    old = before or SpacePlan(box, clouds, time=1.0, cells=(100,) if len(box.lengths) == 1 else (40, 40))
+    runs = entries.table("runs")
+    asked = dataclasses.replace(
+        old,
+        box=box,
+        start=clouds,
+        time=entries.number("time", old.time, lambda t: t > 0, "a positive time"),
+        snapshots=entries.whole("snapshots", old.snapshots, 3),
+        cells=_cells(entries, old.cells, len(box.lengths)),
+        runs=_runs(runs, "training", old.runs),
+        held_out=_runs(runs, "held_out", old.held_out),
+    )
+    runs.end()
+    entries.end()
+    return asked
+
+
+def _runs(table: Entries, key: str, before: int) -> int:
+    """Of a kind: as many in each of the groups that intervals rest on."""
+    asked = table.whole(key, before, GROUPS)
+    if asked % GROUPS:
+        raise table.fail(key, f"expected a multiple of {GROUPS}, got {asked}")
+    return asked
+
+
+def _box(entries: Entries, before: Box | None) -> Box:
+    text, table = entries.text("reactions"), entries.table("box")
+    if text is None and before is None:
+        raise entries.fail("reactions", 'expected a preset, or reactions = "A -> 0 @ 0.5"')
+    network = before.network if text is None and before else parse(str(text), file=f"{entries.file}: reactions")
+    lengths = _numbers(table, "lengths", before.lengths if before else (), (1, 2))
+    species = len(network.species)
+    D = _numbers(table, "diffusivity", before.diffusivity if before else (1.0,) * species, (species,))
+    radius = before.radius if before else 0.01 * min(lengths)
+    sides = table.take("sides", "periodic" if before is None or before.periodic else "reflecting")
+    if sides not in ("periodic", "reflecting"):
+        raise table.fail("sides", f'expected "periodic" or "reflecting", got {sides!r}')
+    box = Box(
+        network, lengths, D,
+        radius=table.number("radius", radius, lambda r: r > 0, "a positive distance"),
+        dt=table.number("dt", before.dt if before else 0.01, lambda dt: dt > 0, "a positive time of a step"),
+        periodic=sides == "periodic",
+    )  # fmt: skip
+    table.end()
+    return box
+
+
+def _numbers(table: Entries, key: str, before: tuple[float, ...], counts: tuple[int, ...]) -> tuple[float, ...]:
+    """Positive ones, in a list of one of these lengths."""
+    value, many = table.take(key, list(before)), " or ".join(map(str, counts))
+    if not isinstance(value, list) or len(value) not in counts or not all(map(_positive, value)):
+        raise table.fail(key, f"expected a list of {many} positive numbers, got {value!r}")
+    return tuple(map(float, value))
+
+
+def _positive(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < math.inf
+
+
+def _cells(entries: Entries, before: tuple[int, ...], axes: int) -> tuple[int, ...]:
+    cells = entries.take("cells", list(before))
+    if not isinstance(cells, list) or len(cells) != axes or any(type(n) is not int or n < 20 for n in cells):
+        raise entries.fail("cells", f"expected {axes} whole numbers, each at least 20, got {cells!r}")
+    if math.prod(cells) > MOST_CELLS:
+        raise entries.fail("cells", f"expected at most {MOST_CELLS} cells, got {math.prod(cells)}")
+    return tuple(cells)
+
+
+def _start(entries: Entries, box: Box, before: tuple[Cloud, ...]) -> tuple[Cloud, ...]:
+    clouds = entries.take("start")
+    if clouds is None and before:
+        return before
+    if not isinstance(clouds, list) or not clouds or not all(isinstance(cloud, dict) for cloud in clouds):
+        raise entries.fail("start", f"expected one or more tables [[start]], got {clouds!r}")
+    return tuple(_cloud(Entries(entries.file, cloud, "start"), box) for cloud in clouds)
+
+
+def _cloud(table: Entries, box: Box) -> Cloud:
+    name = table.text("species")
+    if name not in box.species:
+        raise table.fail("species", f"expected {' or '.join(box.species)}, got {name!r}")
+    cloud = Cloud(box.species.index(name), table.whole("count", 0, 1))
+    centre = table.take("centre")
+    if centre is not None:
+        inside = isinstance(centre, list) and len(centre) == len(box.lengths)
+        if not inside or not all(
+            type(x) in (int, float) and 0 <= x <= L for x, L in zip(centre, box.lengths, strict=True)
+        ):
+            raise table.fail("centre", f"expected a place in the box, one number for each axis, got {centre!r}")
+        width = table.number("width", 0.05 * min(box.lengths), lambda w: w > 0, "a positive width")
+        cloud = dataclasses.replace(cloud, centre=tuple(map(float, centre)), width=width)
+    table.end()
+    return cloud

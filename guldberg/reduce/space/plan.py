@@ -1,0 +1,65 @@
+"""What is asked of a reduction in continuous space: a box, where particles start, and what is seen of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from guldberg.network import ReactionNetwork
+from guldberg.space.boundary import NoFlux, Periodic
+from guldberg.space.grid import Grid
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """Where particles diffuse and react: `guldberg.stochastic.contact.ContactRules` says how."""
+
+    network: ReactionNetwork
+    lengths: tuple[float, ...]
+    diffusivity: tuple[float, ...]  # of each species
+    radius: float  # within which two react
+    dt: float  # the longest step of the simulation
+    periodic: bool = True
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        return self.network.species
+
+    @property
+    def volume(self) -> float:
+        return math.prod(self.lengths)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cloud:
+    """So many particles of a species around a place, or, without one, anywhere."""
+
+    species: int
+    count: int
+    centre: tuple[float, ...] = ()
+    width: float = math.inf  # standard deviation along each axis; beyond walls they are put anywhere
+
+
+@dataclasses.dataclass(frozen=True)
+class SpacePlan:
+    """One-body functions nu_1(x, t) of each species, learned from where particles are seen."""
+
+    box: Box
+    start: tuple[Cloud, ...]
+    time: float
+    snapshots: int = 21
+    runs: int = 500
+    held_out: int = 500  # further runs, to be judged by
+    cells: tuple[int, ...] = (100,)  # of nu along each axis
+    elements: int = 16  # of nu at the start, along each axis
+    function: int = 3  # elements of each function, along each of what it is of
+
+    @property
+    def span(self) -> float:
+        """Between two snapshots."""
+        return self.time / (self.snapshots - 1)
+
+    @property
+    def grid(self) -> Grid:
+        spacing = [length / n for length, n in zip(self.box.lengths, self.cells, strict=True)]
+        return Grid(self.cells, spacing, [Periodic() if self.box.periodic else NoFlux()] * len(self.cells))

@@ -1,0 +1,57 @@
+"""What a reduction in continuous space gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from guldberg.reduce.space.plan import SpacePlan
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """A learned function over the values of nu that particles visit."""
+
+    name: str
+    of: tuple[int, ...]  # species
+    points: Float[np.ndarray, "points arguments"]
+    values: Float[np.ndarray, "points"]
+    error: Float[np.ndarray, "points"]  # standard
+    known: Float[np.ndarray, "points"]  # what the network says
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """A function learned as a constant: its 95 per cent interval, and how much of the curve's band holds it."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    known: float | None  # None: it is none by the network
+    flat: float  # share of the visited particles where |curve - value| is within two standard errors
+
+    @property
+    def deviation(self) -> float | None:
+        """Of the known value."""
+        return None if not self.known else self.value / self.known - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class SpaceReduced:
+    """Densities exp(-nu_1) that follow learned functions, beside those one would try first."""
+
+    plan: SpacePlan
+    interactions: tuple[str, ...]
+    errors: dict[str, Float[np.ndarray, "1 times"]]  # root mean square over cells and species, particles per volume
+    outside: dict[str, Float[np.ndarray, "times"]]  # share of coarse cells beyond two standard errors of held-out runs
+    times: Float[np.ndarray, "times"]
+    held: Float[np.ndarray, "times species *grid"]  # densities judged by
+    densities: dict[str, Float[np.ndarray, "times species *grid"]]
+    curves: tuple[Curve, ...]
+    constants: tuple[Constant, ...]
+    penalties: tuple[tuple[float, float], ...]  # penalty, entropy in cross-validation, nats per run
+    seconds: dict[str, float]
+    warnings: tuple[str, ...]

@@ -1,0 +1,84 @@
+"""Which functions are learned, and how rough they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
+
+from guldberg.closure.continuous.functional import (
+    AbstractOperator,
+    Functional,
+    Laplacian,
+    One,
+    SquaredGradient,
+    Term,
+)
+from guldberg.closure.fem import CubicElements
+from guldberg.space.grid import Grid
+
+MARGIN = 0.1  # of an element, beyond the values of nu that were fitted
+LEAST = 0.02  # of the largest function: the size that a small one is taken to have
+
+
+class Wanted(NamedTuple):
+    """f(nu of these species) operator[nu] in the equation of one species."""
+
+    name: str
+    species: int
+    operator: AbstractOperator
+    of: tuple[int, ...]
+
+
+def standard(names: Sequence[str]) -> tuple[Wanted, ...]:
+    """{1, laplacian nu, |grad nu|^2} of each species: what moves them by their own nu, what reacts by that of all."""
+    every = tuple(range(len(names)))
+    return tuple(
+        wanted
+        for s, name in enumerate(names)
+        for wanted in (
+            Wanted(f"laplacian {name}", s, Laplacian(), (s,)),
+            Wanted(f"|grad {name}|²", s, SquaredGradient(), (s,)),
+            Wanted(f"1 {name}", s, One(), (s, *(other for other in every if other != s))),
+        )
+    )
+
+
+def blank(wanted: Sequence[Wanted], nu: Float[np.ndarray, "times species *grid"], grid: Grid, cells: int) -> Functional:
+    """F = 0, its functions on so many elements along each axis over the values that `nu` takes."""
+    flat = np.moveaxis(nu, 1, -1).reshape(-1, nu.shape[1])
+    return Functional(
+        tuple(Term(w.name, w.species, w.operator, w.of, _over(flat[:, w.of], cells)) for w in wanted), grid
+    )
+
+
+def _over(points: Float[np.ndarray, "points arguments"], cells: int) -> CubicElements:
+    width = np.maximum(np.ptp(points, axis=0), 1e-3) / (cells - 2 * MARGIN)
+    family = CubicElements.covering(points, cell=width, margin=MARGIN)
+    return family.having(jnp.zeros((len(family.coefficients), 1)))
+
+
+def roughness(functional: Functional, sizes: Float[np.ndarray, "terms"]) -> Float[np.ndarray, "dofs dofs"]:
+    """The mean square of second derivatives of each function, over the square of its size."""
+    sizes = np.maximum(np.abs(sizes), LEAST * np.abs(sizes).max())
+    blocks = [term.function.roughness() / size**2 for term, size in zip(functional.terms, sizes, strict=True)]
+    return np.asarray(scipy.linalg.block_diag(*blocks))
+
+
+def constants(functional: Functional) -> Float[np.ndarray, "terms dofs"]:
+    """The coefficients of 1 in each function: values at vertices are 1, all slopes 0."""
+    return np.asarray(scipy.linalg.block_diag(*(_ones(term) for term in functional.terms)))
+
+
+def means(functional: Functional, coefficients: Float[np.ndarray, "dofs"]) -> Float[np.ndarray, "terms"]:
+    """The mean of each function over its vertices."""
+    flat = constants(functional)
+    return flat @ coefficients / flat.sum(axis=1)
+
+
+def _ones(term: Term) -> Float[np.ndarray, "dofs"]:
+    return (np.arange(len(term.function.coefficients)) % 2 ** len(term.of) == 0).astype(float)
