@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from guldberg.discover import equivalent, intervals, misfit, regression, rivals, settle
+from guldberg.discover import equivalent, intervals, misfit, regression, rivals, settle, verdicts
 from guldberg.discover.library import Complexes, Library
 from guldberg.discover.problem import Problem, factors, integrate, natural, prepare
 from guldberg.discover.refine import HIGHEST, LOWEST, Fitted
@@ -27,9 +27,11 @@ from guldberg.discover.result import (
 from guldberg.discover.search import Search, Setting, Visited
 from guldberg.discover.select import saturated, tangent
 from guldberg.discover.warmth import warmth
+from guldberg.errors import InputError
 from guldberg.experiments import Experiments
 from guldberg.network import equation
 
+LARGE = 400  # candidates beyond which those that derivatives rule out are left out before the mechanism is sought
 CURVE_POINTS = 120  # per run, beside the measured times
 
 
@@ -83,6 +85,7 @@ def from_search(
         candidates=tuple(_absent(setting, search, every, sure)),
         temperature=temperature,
         energies=energies,
+        search="chosen step by step, each confirmed by a fit",
         warnings=tuple([*doubts, *_warnings(setting, search, parameters)]),
     )
 
@@ -91,7 +94,11 @@ def from_derivatives(
     data: Experiments, library: Library, laws: Int[np.ndarray, "laws species"], keep: frozenset[int]
 ) -> Discovered:
     """The mechanism fitted to measured derivatives; the curves are its simulation from each run's first row."""
-    rows = regression.slopes(data)
+    rows, all_of_them = regression.slopes(data), len(library.net)
+    left_out = ""
+    if all_of_them > LARGE:
+        library, keep = _screened(rows, library, keep), frozenset(range(len(keep)))
+        left_out = f" once {all_of_them - len(library.net)} impossible ones were left out"
     best = regression.fit(rows, library, keep)
     chosen, half = library.take(best.active), regression.half_width(best)
     estimates = tuple(_wald(k, half * se) for k, se in zip(best.k, best.se, strict=True))
@@ -99,7 +106,7 @@ def from_derivatives(
     candidates: list[Candidate] = []
     try:
         sigma = regression.standard_deviation(best, rows, library)
-        candidates = regression.certificate(rows, library, sigma, names)
+        candidates = verdicts.certificate(rows, library, sigma, names)
     except ValueError as error:
         warnings.append(f"{error}: no reaction can be called certain; vary the initial states more")
     status = {c.equation: c.certainty == "certain" for c in candidates}
@@ -113,7 +120,7 @@ def from_derivatives(
         data=data,
         steps=_steps(chosen, estimates, flux, sure),
         laws=laws,
-        library=len(library.net),
+        library=all_of_them,
         fit=Fit(
             kind="derivatives",
             chi2=best.chi2 / max(best.noise, 1e-300) ** 2,
@@ -134,7 +141,16 @@ def from_derivatives(
         path=tuple(_path_point(best, size, chi2) for size, chi2 in best.path),
         candidates=tuple(candidates),
         warnings=tuple(warnings),
+        search=("the best of all their subsets" if best.exact else "chosen step by step") + left_out,
     )
+
+
+def _screened(rows: regression.Slopes, library: Library, keep: frozenset[int]) -> Library:
+    try:
+        return verdicts.screened(rows, library, keep)
+    except ValueError as error:
+        told = f"{len(library.net)} candidate reactions, and {error}"
+        raise InputError(f"{told}: give more initial states, --law, --forbid or a smaller --max-order") from error
 
 
 def _slopes(

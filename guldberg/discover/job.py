@@ -223,11 +223,10 @@ class Discovery:
         assert state.best is not None and state.best.at is not None
         best, at, warm = state.best, state.best.at, warmth(self.data)
         setting = self._setting(state, best.laws)
-        chosen, variance = setting.library.take(at.active), setting.criterion.variance(at.chi2)
-        rise, bent = self._rise(setting, at), frozenset[int]()
-        names = [equation(a, b, self.data.species) for a, b in zip(*chosen, strict=True)]
+        variance, rise, bent = setting.criterion.variance(at.chi2), self._rise(setting, at), frozenset[int]()
         if warm is not None:
-            at, bent = settle.bend(setting.problem, setting.library, at, warm, rise)
+            at, bent = settle.bend(setting, at, warm, rise)
+        names = [equation(a, b, self.data.species) for a, b in zip(*setting.library.take(at.active), strict=True)]
         state = dataclasses.replace(state, bent=tuple(sorted(bent)), stage="intervals", estimates=())
         problem = self._setting(state, best.laws).problem
         tested, balanced = settle.tested(problem, setting.library, at, names, rise, variance)

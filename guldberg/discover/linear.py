@@ -9,6 +9,7 @@ import scipy.optimize
 from jaxtyping import Float, Int
 
 SINGULAR = 1e-14  # relative eigenvalue below which columns are taken to replace each other
+EFFORT = 20000  # columns of all subsets looked at in search of the best one
 RANKED = 6  # removals tried per round, in order of their Wald statistic
 
 
@@ -66,6 +67,38 @@ def eliminate(
             break
         active, rss = smaller, rise
     return active
+
+
+def best_subset(
+    problem: Compressed,
+    price: float,
+    keep: frozenset[int] = frozenset(),
+    start: Int[np.ndarray, "_"] | None = None,
+) -> tuple[Int[np.ndarray, "_"], bool]:
+    """argmin over all sets S of |Q_S x - y|^2 + price |S|, x >= 0, by branch and bound from the set `start`.
+
+    Returns the best set met and whether it is proven. A branch (columns taken, columns open) costs at least the
+    residual of both together plus the price of those taken.
+    """
+    best = np.array(sorted(keep), int) if start is None else np.asarray(start)
+    least = problem.residual(best)[1] + price * len(best)
+    branches = [(frozenset(keep), frozenset(range(problem.Q.shape[1])) - keep)]
+    for _ in range(EFFORT // max(problem.Q.shape[1], 1)):
+        if not branches:
+            return best, True
+        taken, open_ = branches.pop()
+        columns = np.array(sorted(taken | open_), int)
+        x, rss = problem.residual(columns)
+        if rss + price * len(taken) > least * (1 - 1e-12):
+            continue
+        used = frozenset(int(j) for j, value in zip(columns, x, strict=True) if value > 0) | taken
+        if rss + price * len(used) < least:
+            best, least = np.array(sorted(used), int), rss + price * len(used)
+        if used - taken:
+            size = dict(zip(map(int, columns), x * problem.scale[columns], strict=True))
+            j = max(used - taken, key=lambda i: size[i])
+            branches += [(taken, open_ - {j}), (taken | {j}, open_ - {j})]  # taken first
+    return best, not branches
 
 
 def _support(problem: Compressed, active: np.ndarray, keep: frozenset[int]) -> tuple[np.ndarray, float]:

@@ -1,9 +1,7 @@
 """Where derivatives are measured the problem is linear: dc/dt = sum_i N_i k_i prod_j c_j^nu_ij.
 
 Rate constants follow from weighted non-negative least squares over the library. What the data can say about each
-reaction follows complex by complex: the net production w_R of each reactant complex R is determined by least squares,
-and linear programming bounds each constant in w_R = sum_i k_i N_i, k_i >= 0. A reaction is certain if its least
-possible constant is above zero, impossible if its largest is zero, possible otherwise.
+reaction is in `verdicts`.
 """
 
 from __future__ import annotations
@@ -12,19 +10,16 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-import scipy.optimize
 import scipy.special
 from jaxtyping import Float, Int
 
 from guldberg.discover import linear
 from guldberg.discover.library import Library
-from guldberg.discover.result import Candidate, Certainty
 from guldberg.experiments import Experiments
 
 PASSES = 4  # of reweighting with the fitted derivatives
 FLOOR = 1e-7  # smallest |dc/dt| that counts, in units of the largest of a species
 ROUNDING = 1e-9  # relative size below which a constant or a residual is rounding error
-CONFIDENCE = 5.0  # half width of the region for w_R, in standard errors: no false verdict over thousands of candidates
 
 
 Table = Float[np.ndarray, "rows species"]
@@ -49,6 +44,7 @@ class Regression:
     noise: float  # relative (or, for additive noise, in units of each species' typical slope)
     relative: bool  # noise proportional to the derivative, or the same at all times
     path: list[tuple[int, float]]  # (reactions, chi2) along the elimination
+    exact: bool  # whether all subsets of the candidates were compared, by branch and bound; else the search is greedy
     rivals: list[tuple[Int[np.ndarray, "_"], Float[np.ndarray, "_"], float]]  # set, constants, score above the best
 
 
@@ -81,14 +77,15 @@ def _with_noise(data: Slopes, library: Library, keep: frozenset[int], relative: 
     seen = np.isfinite(data.dc)
     rates = monomials(data.c, library.reactants)
     A = (rates[:, None, :] * library.net.T[None])[seen]
-    b, w = data.dc[seen], 1.0 / _sigma(data.dc, data.dc, relative)[seen]
+    b, w = data.dc[seen], 1.0 / noise_shape(data.dc, data.dc, relative)[seen]
     problem, active = _eliminated(A, b, w, np.arange(len(library.net)), keep)
     for _ in range(PASSES - 1):
         k, _ = problem.residual(active)
         fitted = rates[:, active] @ (k[:, None] * library.net[active])
-        w = 1.0 / _sigma(fitted, data.dc, relative)[seen]
+        w = 1.0 / noise_shape(fitted, data.dc, relative)[seen]
         problem, active = _eliminated(A, b, w, active, keep)
     active = _merged(problem, library, active, len(b), keep)
+    active, exact = linear.best_subset(problem, _price(problem, len(b), active), keep, active)
     k, chi2 = problem.residual(active)
     inverse = np.linalg.pinv(problem.Q[:, active].T @ problem.Q[:, active])
     variance = max(chi2 / max(len(b) - len(active), 1), 1e-32)
@@ -96,7 +93,7 @@ def _with_noise(data: Slopes, library: Library, keep: frozenset[int], relative: 
     score = len(b) * np.log(max(chi2 / len(b), 1e-30)) - 2 * float(np.log(w).sum())
     rivals = _rivals(problem, library, active, len(b), keep)
     path = _path(problem, active, len(b))
-    return score, Regression(active, k, se, chi2, len(b), float(np.sqrt(variance)), relative, path, rivals)
+    return score, Regression(active, k, se, chi2, len(b), float(np.sqrt(variance)), relative, path, exact, rivals)
 
 
 def _eliminated(
@@ -107,7 +104,7 @@ def _eliminated(
     return problem, linear.eliminate(problem, _price(problem, len(b), active), keep)
 
 
-def _sigma(dc: Table, measured: Table, relative: bool) -> Table:
+def noise_shape(dc: Table, measured: Table, relative: bool) -> Table:
     """The shape of the noise where the derivatives are `dc`: proportional to |dc/dt|, or one size per species."""
     largest = np.abs(np.nan_to_num(measured)).max(axis=0)
     largest = np.where(largest > 0, largest, largest.max() or 1.0)
@@ -178,76 +175,10 @@ def _path(problem: linear.Compressed, active: np.ndarray, n: int) -> list[tuple[
     return path[::-1]
 
 
-def certificate(
-    data: Slopes, library: Library, sigma: Float[np.ndarray, "rows species"], names: list[str]
-) -> list[Candidate]:
-    """Bounds on every constant that the slopes allow; impossible reactions are left out.
-
-    `sigma` is the standard deviation of each derivative. Raises ValueError if the states do not tell the reactant
-    complexes apart: then nothing is certain, and more varied initial states are needed.
-    """
-    complexes = np.unique(library.reactants, axis=0)
-    rates = monomials(data.c, complexes)
-    w, se = _net_productions(rates, data.dc, sigma)
-    out = []
-    for R, production, error in zip(complexes, w, se, strict=True):
-        members = np.flatnonzero((library.reactants == R).all(axis=1))
-        out.extend(_bounds(library.net[members].T, production, error, [names[i] for i in members]))
-    return out
-
-
-def _net_productions(rates: np.ndarray, dc: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """w_R and its standard error, shape (complexes, species), species by species."""
-    w, se = np.zeros((rates.shape[1], dc.shape[1])), np.zeros((rates.shape[1], dc.shape[1]))
-    for s in range(dc.shape[1]):
-        seen = np.isfinite(dc[:, s])
-        A = rates[seen] / sigma[seen, s, None]
-        scale = np.linalg.norm(A, axis=0)
-        scale[scale == 0] = 1.0
-        _, singular, V = np.linalg.svd(A / scale, full_matrices=False)
-        if len(singular) < A.shape[1] or singular[-1] < 1e-10 * singular[0]:
-            raise ValueError("the states measured do not tell all reactant complexes apart")
-        inverse = (V.T / singular**2) @ V
-        w[:, s] = inverse @ ((A / scale).T @ (dc[seen, s] / sigma[seen, s])) / scale
-        se[:, s] = np.sqrt(np.diag(inverse)) / scale
-    return w, se
-
-
-def _bounds(N: np.ndarray, w: np.ndarray, se: np.ndarray, names: list[str]) -> list[Candidate]:
-    """Linear programmes min and max k_i subject to |N k - w| <= CONFIDENCE se, k >= 0."""
-    size = float(np.abs(w).max())
-    if size == 0 or (np.abs(w) <= CONFIDENCE * se + ROUNDING * size).all():
-        return []
-    out = []
-    for i, name in enumerate(names):
-        low, high = _extreme(N, w, se, i, 1), _extreme(N, w, se, i, -1)
-        verdict: Certainty = "certain" if low > ROUNDING * size else "possible"
-        if high > ROUNDING * size:
-            out.append(Candidate(name, verdict, float(max(low, 0.0)), float(high) if np.isfinite(high) else None))
-    return out
-
-
-def _extreme(N: np.ndarray, w: np.ndarray, se: np.ndarray, i: int, sign: int) -> float:
-    """The least (sign 1) or largest (sign -1) k_i; 0 or infinity where no programme has a solution.
-
-    Exact data leave no room at all: rounding error is given some, and more where that does not suffice.
-    """
-    size = float(np.abs(w).max())
-    cost = np.zeros(N.shape[1])
-    cost[i] = sign
-    for rounding in (ROUNDING, 1e2 * ROUNDING, 1e4 * ROUNDING):
-        slack = CONFIDENCE * se + rounding * size
-        A, b = np.vstack([N, -N]) * 1.0, np.concatenate([w + slack, -w + slack]) / size
-        solved = scipy.optimize.linprog(cost, A_ub=A, b_ub=b, bounds=(0, None), method="highs")
-        if solved.status == 0:
-            return sign * solved.fun * size
-    return 0.0 if sign > 0 else np.inf
-
-
 def standard_deviation(fitted: Regression, data: Slopes, library: Library) -> Float[np.ndarray, "rows species"]:
     """sd of each derivative by the noise model that won, at the fitted slopes."""
     predicted = monomials(data.c, library.reactants[fitted.active]) @ (fitted.k[:, None] * library.net[fitted.active])
-    return _sigma(predicted, data.dc, fitted.relative) * max(fitted.noise, 1e-15)
+    return noise_shape(predicted, data.dc, fitted.relative) * max(fitted.noise, 1e-15)
 
 
 def half_width(fitted: Regression) -> float:

@@ -13,32 +13,50 @@ from guldberg.discover.library import Library, reversible_pairs
 from guldberg.discover.problem import Problem
 from guldberg.discover.refine import Fitted
 from guldberg.discover.result import ArrheniusLaw, Balance, Cycle, Estimate, Range
+from guldberg.discover.search import Setting
 from guldberg.discover.warmth import Warmth
 from guldberg.rates import GAS_CONSTANT
 
+PRUNED = 6  # of the reactions that the data say least about are tried to be dropped
 USEFUL = 1.0  # half width of an interval of b that is worth telling even if it holds 0
 
 
-def bend(problem: Problem, library: Library, at: Fitted, warm: Warmth, rise: float) -> tuple[Fitted, frozenset[int]]:
+def bend(setting: Setting, at: Fitted, warm: Warmth, rise: float) -> tuple[Fitted, frozenset[int]]:
     """Free the exponents b that the data tell from Ea: the new fit, and the reactions it concerns.
 
-    First all are freed; those stay whose interval is narrow or leaves out 0, with their reverses, to which detailed
-    balance binds them.
+    First all are freed, and reactions dropped that had only stood in for a bent line. Those exponents stay whose
+    interval is narrow or leaves out 0, with their reverses, to which detailed balance binds them.
     """
-    columns, everything = warm.columns(curved=True), frozenset(map(int, at.active))
-    common, straight = np.split(at.phi, [len(problem.groups)])
+    everything = frozenset(range(len(setting.library.net)))
+    curved = dataclasses.replace(setting.problem, warmth=warm.columns(curved=True), bent=everything)
+    common, straight = np.split(at.phi, [len(curved.groups)])
     phi = np.append(common, np.column_stack([straight, np.ones_like(straight)]))
-    freed = refine.fit(
-        dataclasses.replace(problem, warmth=columns, bent=everything), library, at.active, at.k, phi=phi, c0=at.c0
-    )
+    freed = refine.fit(curved, setting.library, at.active, at.k, phi=phi, c0=at.c0)
     if freed is None:
         return at, frozenset()
-    told = {n for n in range(len(at.active)) if _useful(_exponent(freed, len(common), n, warm, rise))}
-    told |= {back for n, back in reversible_pairs(library.take(at.active)) if n in told}
-    bent = frozenset(int(at.active[n]) for n in told)
-    held = dataclasses.replace(problem, warmth=columns, bent=bent)
-    again = refine.fit(held, library, at.active, at.k, phi=phi, c0=at.c0) if bent else None
+    freed = _pruned(setting._replace(problem=curved), freed)
+    told = {n for n in range(len(freed.active)) if _useful(_exponent(freed, len(common), n, warm, rise))}
+    told |= {back for n, back in reversible_pairs(setting.library.take(freed.active)) if n in told}
+    bent = frozenset(int(freed.active[n]) for n in told)
+    if not bent:
+        return at, bent
+    held = dataclasses.replace(curved, bent=bent)
+    again = refine.fit(held, setting.library, freed.active, freed.k, phi=freed.phi, c0=freed.c0)
     return (at, frozenset()) if again is None else (again, bent)
+
+
+def _pruned(setting: Setting, at: Fitted) -> Fitted:
+    """Without the reactions that do not earn their price, weakest first, each confirmed by a fit."""
+    problem, library, criterion = setting.problem, setting.library, setting.criterion
+    weakest = np.argsort(-np.diag(intervals.covariance(at))[: len(at.active)])
+    for i in (int(at.active[n]) for n in weakest[:PRUNED] if int(at.active[n]) not in setting.keep):
+        chosen = at.active[at.active != i]
+        k, phi = at.k[at.active != i], at.factors_of(problem, chosen)
+        target = criterion.reach(library, at, chosen)
+        other = refine.fit(problem, library, chosen, k, phi=phi, c0=at.c0, target=target)
+        if other is not None and other.chi2 < target:
+            return _pruned(setting, other)
+    return at
 
 
 def _exponent(at: Fitted, groups: int, n: int, warm: Warmth, rise: float) -> Range:

@@ -7,7 +7,7 @@ from measured import directions, equations
 from zoo import ZOO
 
 from guldberg.app.synthetic import synthetic
-from guldberg.discover import discover, regression
+from guldberg.discover import discover, regression, verdicts
 from guldberg.discover.library import build, direction
 from guldberg.network import equation
 from guldberg.text import parse
@@ -127,7 +127,7 @@ def test_the_certificate_is_never_wrong(seed, noise):
     library = build(laws, 12)
     sigma = max(noise / np.sqrt(3), 1e-15) * np.abs(rows.dc)
     names = [equation(a, b, network.species) for a, b in zip(*library, strict=True)]
-    found = {c.equation: c for c in regression.certificate(rows, library, sigma, names)}
+    found = {c.equation: c for c in verdicts.certificate(rows, library, sigma, names)}
     where = {direction(a, b): name for (a, b), name in zip(zip(*library, strict=True), names, strict=True)}
     happening = {where[d]: k for d, k in truth(network).items()}
     assert {name for name, c in found.items() if c.certainty == "certain"} <= happening.keys()
@@ -145,7 +145,7 @@ def test_states_that_do_not_tell_the_complexes_apart_are_refused_in_words():
     library = build(np.array([[1, 1]]), 2)
     rows = regression.slopes(data)
     with pytest.raises(ValueError, match="do not tell all reactant complexes apart"):
-        regression.certificate(rows, library, np.ones_like(rows.dc), ["?"] * len(library.net))
+        verdicts.certificate(rows, library, np.ones_like(rows.dc), ["?"] * len(library.net))
     result = discover(data)
     assert any("do not tell" in warning for warning in result.warnings)
     assert not any(step.certainty == "certain" for step in result.steps)

@@ -12,6 +12,8 @@ from guldberg.discover import balance, intervals, refine, settle
 from guldberg.discover.library import Library
 from guldberg.discover.problem import by_factors, linearise, prepare, residuals_at
 from guldberg.discover.result import Estimate
+from guldberg.discover.search import Setting
+from guldberg.discover.select import Criterion
 from guldberg.discover.warmth import warmth
 from guldberg.errors import InputError
 from guldberg.text import parse
@@ -41,7 +43,8 @@ def settled(data, library, *, balanced=False):
     """The library fitted as it is from constants of one, its lines bent where the data ask for it."""
     problem, everything = prepare(data, np.full(len(data.species), SD), balanced=balanced), np.arange(len(library.net))
     at = refine.fit(problem, library, everything, np.ones(len(everything)))
-    at, bent = settle.bend(problem, library, at, warmth(data), 3.84)
+    setting = Setting(data, problem, library, Criterion(problem.points, True), frozenset())
+    at, bent = settle.bend(setting, at, warmth(data), 3.84)
     problem = prepare(data, np.full(len(data.species), SD), bent=bent, balanced=balanced)
     every = range(len(at.k) + len(at.phi))
     estimates = tuple(intervals.interval(problem, library, at, i, 3.84)[0] for i in every)
