@@ -184,7 +184,10 @@ def _trend(given: Residuals, s: int, name: str, among: int) -> Check | None:
 
 
 def _runs(given: Residuals, measured: list[int]) -> Check | None:
-    """Wald and Wolfowitz: neighbours of one sign; two of correlation c have one with chance 1/2 + asin(c)/pi."""
+    """Neighbours of one sign: z = sum(p - c) / |p| over their products p, c what the fit makes of their correlation.
+
+    |p| in place of its expectation, so that points whose noise is far below what is assumed for them have no vote.
+    """
     series = [at for s in measured for at in given.of(s)]
     first, second = (np.concatenate([at[cut] for at in series]) for cut in (slice(None, -1), slice(1, None)))
     own = np.maximum(1 - np.sum(given.Q**2, axis=1), 0.0)
@@ -192,12 +195,10 @@ def _runs(given: Residuals, measured: list[int]) -> Check | None:
     felt = size > 1e-6
     if felt.sum() < 3 * FEWEST:
         return None
-    first, second = first[felt], second[felt]
-    c = -np.sum(given.Q[first] * given.Q[second], axis=1) / size[felt]
-    agree = given.r[first] * given.r[second] > 0
-    expected = 0.5 + np.arcsin(np.clip(c, -1, 1)) / np.pi
-    z = float(np.sum(agree - expected) / np.sqrt(np.sum(expected * (1 - expected))))
-    return Check("runs", None, float(scipy.special.ndtr(-z)))
+    first, second, size = first[felt], second[felt], size[felt]
+    r = _even(given)
+    p, c = r[first] * r[second] / size, -np.sum(given.Q[first] * given.Q[second], axis=1) / size
+    return Check("runs", None, float(scipy.special.ndtr(-np.sum(p - c) / max(np.linalg.norm(p), 1e-300))))
 
 
 def _normal(given: Residuals) -> Check | None:

@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 from measured import directions, measure
 
+from guldberg.app.datasets import hydrogen
 from guldberg.discover import Options, discover, misfit
 from guldberg.discover.misfit import Residuals
 from guldberg.discover.problem import prepare
@@ -142,3 +143,9 @@ def test_exact_slopes_leave_nothing_to_ask():
     s = np.exp(-np.linspace(0, 2, 20))[:, None]
     run = Run("1", np.linspace(0, 2, 20), s, np.full((20, 1), np.nan), -s)
     assert discover(Experiments(("S",), (run,))).fit.checks == ()
+
+
+def test_slopes_with_relative_noise_raise_no_alarm_where_they_are_next_to_nothing():
+    """Hydrogen near equilibrium: noise is a share of a slope that is almost zero, so that signs there are the fit's."""
+    found = discover(hydrogen(derivative_noise=1e-3))
+    assert len(found.reactions) == 6 and found.fit.fits
