@@ -114,11 +114,11 @@ def solve(
             rtol, atol, max_steps, sensitivities, _A, _ERROR, values, tangents, status,
         )  # fmt: skip
 
-    workers = min(os.cpu_count() or 1, max(1, runs // 2))
-    bounds = np.linspace(0, runs, workers + 1).astype(int)
+    workers = min(os.cpu_count() or 1, runs // 2) if runs > 3 else 1
     if workers == 1:
         chunk(0, runs)
     else:
+        bounds = np.linspace(0, runs, workers + 1).astype(int)
         list(_pool().map(chunk, bounds[:-1], bounds[1:]))
     split = tangents.shape[2] - len(initials)
     return Solution(values, tangents[:, :, :split], tangents[:, :, split:], status)

@@ -105,10 +105,14 @@ def test_carotenoid_gives_the_published_steps_constants_and_chi2(shown):
     assert line(text, "the factor of experiments 3,6:")[0] == pytest.approx(0.517, abs=2e-3)
 
 
-def test_alpha_pinene_shows_both_dependencies(shown):
+@pytest.mark.slow
+def test_alpha_pinene_shows_both_dependencies_and_ranks_all_networks(shown):
     text = shown("alpha_pinene.py")
     assert "alpha_pinene + dipentene + allo_ocimene + pyronene + dimer = 100.1" in text
     assert "pyronene is 3.0 % of the converted alpha_pinene" in text
+    published = next(x for x in text.splitlines() if x.endswith("(as published)"))
+    assert "1597 networks" in text and numbers(published)[:2] == [5.0, pytest.approx(19.8692, abs=1e-3)]
+    assert "alpha_pinene -> pyronene" in next(x for x in text.splitlines() if x.startswith("  1."))
 
 
 def test_hydrogen_writes_the_data_of_the_paper(shown):
@@ -212,3 +216,19 @@ def test_a_surface_without_curvature_holds_in_three_dimensions(shown):
     with jax.numpy_dtype_promotion("standard"):  # Adam of optax raises a float to the power of an integer
         rows = [numbers(line[18:]) for line in shown("minimal_surface.py", "30", "s.png").splitlines()[1:]]
     assert [len(row) for row in rows] == [6] * 4 and Path("s.png").stat().st_size > 1000
+
+
+def test_calibration_counts_intervals_and_goes_on_where_it_was(shown):
+    once = shown("calibration.py", "made.csv", "1")
+    assert len(once.splitlines()) == 21 and once.count("of 3 intervals") == 8
+    before = Path("made.csv").read_text()
+    more = shown("calibration.py", "made.csv", "2")
+    assert more.count("of 6 intervals") == 8 and Path("made.csv").read_text().startswith(before)
+
+
+@pytest.mark.slow
+def test_next_experiment_counts_experiments_and_goes_on_where_it_was(shown):
+    Path("next.csv").write_text("".join(f"{name},random,0,4\n" for name in ("autocatalysis", "enzyme", "oligomers")))
+    lines = shown("next_experiment.py", "next.csv", "1").splitlines()
+    assert len(lines) == 6 and lines[0].startswith("autocatalysis: random 4.0 (0 never), chosen ")
+    assert all(1 <= float(re.search(r"chosen ([\d.]+)", text)[1]) <= 13 for text in lines[:5])

@@ -20,6 +20,7 @@ from guldberg.discover.result import Candidate, Certainty
 
 CONFIDENCE = 5.0  # half width of the region for w_R, in standard errors: no false verdict over thousands of candidates
 SINGULAR = 1e-10  # reciprocal condition below which complexes are not told apart
+INDISTINCT = "the states measured do not tell all reactant complexes apart"
 IDLE = 1e-3  # part of the largest constant allowed that must not be noise
 
 
@@ -90,9 +91,11 @@ def _least_squares(A: np.ndarray, b: np.ndarray, sd: np.ndarray) -> tuple[np.nda
     scale[scale == 0] = 1.0
     full, n = np.asarray(np.linalg.qr(np.column_stack([A / scale, b]), mode="r")), A.shape[1]
     R: np.ndarray = full[:n, :n]
-    if len(R) < n or scipy.linalg.get_lapack_funcs("trcon", (R,))(R)[0] < SINGULAR:
-        raise ValueError("the states measured do not tell all reactant complexes apart")
+    if len(R) < n or not np.diag(R).all():
+        raise ValueError(INDISTINCT)
     inverse = scipy.linalg.solve_triangular(R, np.eye(n))
+    if np.linalg.norm(R, 1) * np.linalg.norm(inverse, 1) > 1 / SINGULAR:
+        raise ValueError(INDISTINCT)
     return inverse @ full[:n, n] / scale, np.linalg.norm(inverse, axis=1) / scale, float((full[n:, n] ** 2).sum())
 
 
