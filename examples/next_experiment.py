@@ -3,8 +3,8 @@
     python examples/next_experiment.py [TABLE.csv] [SEEDS]
 
 Both begin with the same experiment, random amounts and even times. Then each either takes what `guldberg next` would
-propose or another random one, until the mechanism found is the true one and no rival is left, ten experiments at most.
-Normal noise of 0.03 on every value; amounts between 0 and 1. A script that was stopped goes on where it was.
+propose or another random one, until the mechanism found is the true one and no rival is left, twelve experiments at most.
+Normal noise of 0.05 on every value; amounts between 0 and 1. A script that was stopped goes on where it was.
 """
 
 import csv
@@ -23,13 +23,13 @@ from guldberg.discover import discover, following, proposal
 jax.config.update("jax_enable_x64", True)
 
 SYSTEMS = {
-    "autocatalysis": ("A -> B @ 1\\nB + C -> 2 C @ 2", 4.0),
-    "enzyme": ("E + S <-> ES @ 10, 2\\nES -> E + P @ 3", 3.0),
-    "chain": ("A -> B @ 2\\nB <-> C @ 1, 0.5", 3.0),
-    "oligomers": ("2 A <-> B @ 3, 1\\nA + B -> C @ 2", 3.0),
-    "parallel": ("A -> B @ 1\\nA -> C @ 0.5\\nB + C -> D @ 2", 4.0),
+    "autocatalysis": ("A -> B @ 0.3\nA + B -> 2 B @ 2\nB -> C @ 1", 4.0),
+    "enzyme": ("E + S <-> ES @ 10, 2\nES -> E + P @ 3", 3.0),
+    "chain": ("A -> B @ 2\nB <-> C @ 1, 0.5", 3.0),
+    "oligomers": ("2 A <-> B @ 3, 1\nA + B -> C @ 2", 3.0),
+    "parallel": ("A -> B @ 1\nA -> C @ 0.5\nB + C -> D @ 2", 4.0),
 }
-NOISE, POINTS, MOST = 0.03, 10, 10
+NOISE, POINTS, MOST = 0.05, 8, 12
 
 
 def measured(network, initial, times, seed):

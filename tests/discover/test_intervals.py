@@ -169,3 +169,61 @@ def test_a_constant_without_any_effect_has_a_finite_variance():
     _, _, at = fitted(measure("A <-> B @ 2, 1", 1.0, runs=2), parse("A <-> B @ 2, 1"), 0.01)
     C = intervals.covariance(dataclasses.replace(at, hessian=np.diag([4.0, 0.0])))
     assert C[0, 0] == pytest.approx(0.25) and 1e6 < C[1, 1] < np.inf
+
+
+ENZYME = "E + S <-> ES @ 20, 5\nES -> E + P @ 10"
+
+
+def noisy_enzyme(seed):
+    """So noisy that the fit sets the reverse of the binding to zero."""
+    network = parse(ENZYME)
+    states = np.random.default_rng(seed).uniform(0.05, 1, (6, 4))
+    return synthetic(network, states, np.linspace(0, 1, 12), noise=0.1, exact_start=False, seed=seed), network
+
+
+@pytest.mark.parametrize("seed", [30010, 30034])
+def test_a_constant_at_zero_comes_back_where_another_is_held(seed):
+    """The slope of chi2 in ln k vanishes at k = 0: the forward constant seemed bounded where only that was lost."""
+    data, network = noisy_enzyme(seed)
+    problem, library, at = fitted(data, network, 0.1)
+    estimate, _ = intervals.interval(problem, library, at, 0, RISE)
+    held = np.log([0.99 * estimate.high, 5.0, 10.0])
+    free = [np.exp(held) * scale for scale in ([1, 1, 1], [1, 0.1, 1], [1, 4, 1.5])]
+    reached = [fit(problem, library, at.active, k, frozen=np.array([0]), decrement=1e-6).chi2 - at.chi2 for k in free]
+    assert min(reached) == pytest.approx(RISE, rel=0.12)
+
+
+def test_an_open_end_is_no_end_however_slowly_chi2_rises():
+    """Seed 30005: chi2 rises to 0.55 of the threshold and stays there."""
+    data, network = noisy_enzyme(30005)
+    problem, library, at = fitted(data, network, 0.1)
+    estimate, _ = intervals.interval(problem, library, at, 0, RISE)
+    assert estimate.high is None and estimate.low > 5
+
+
+def test_a_profile_is_the_likelihood_fitted_anew_and_ends_where_the_interval_does():
+    network, times = parse("A -> 0 @ 2"), np.linspace(0, 1, 6)
+    data = synthetic(network, np.array([[1.0]]), times, noise=0.05, seed=1)
+    problem, library, at = fitted(data, network, 0.05)
+    estimate, _ = intervals.interval(problem, library, at, 0, RISE)
+    drawn = intervals.profile("A -> 0", problem, library, at, 0, RISE, estimate)
+    chi2 = decay_chi2(times, data.runs[0].values[:, 0], 0.05, False)
+    np.testing.assert_allclose(drawn.rise, [chi2(np.log(k)) - at.chi2 for k in drawn.values], rtol=1e-3, atol=1e-3)
+    assert drawn.values[0] < estimate.low < estimate.high < drawn.values[-1]
+    assert drawn.rise[[0, -1]].min() > RISE and drawn.rise.min() == pytest.approx(0.0, abs=1e-6)
+    np.testing.assert_allclose(drawn.path[:, 0], drawn.values)
+    near = np.abs(np.log(drawn.values / at.k[0])) < 0.06
+    np.testing.assert_allclose(drawn.rise[near], drawn.quadratic[near], rtol=0.1, atol=1e-6)
+
+
+def test_where_a_ratio_is_all_that_is_known_the_profile_is_flat_and_the_partner_follows():
+    network = ZOO["fast_slow_pair"].network
+    problem, library, at = fitted(coarse(), network, 0.01)
+    fast = int(np.argmax(at.k))
+    estimate, _ = intervals.interval(problem, library, at, fast, RISE)
+    assert estimate.high is None
+    drawn = intervals.profile("R -> P", problem, library, at, fast, RISE, estimate)
+    above = drawn.values > at.k[fast]
+    partner = int(np.argsort(at.k)[-2])
+    assert drawn.rise[above].max() < RISE
+    np.testing.assert_allclose(drawn.path[above, partner] / drawn.values[above], at.k[partner] / at.k[fast], rtol=0.05)
