@@ -13,7 +13,7 @@ help:
 	@echo "make test      the tests (make test-all adds the slow ones)"
 	@echo "make lint      ruff, pyright and the import floors"
 	@echo "make bench     the measured figures of docs/reproduction.md"
-	@echo "make docs      run every example of the README, of docs/ and of examples/; draw the README's picture"
+	@echo "make docs      run every example of the README, of docs/ and of examples/; draw the README's picture; the site"
 	@echo "make wheel     build the wheel into $(DIST)/"
 	@echo
 	@echo "PYTHON=/path/to/python3.12 picks the interpreter, VENV=.venv-3.12 the folder of the environment."
@@ -45,6 +45,7 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_examples.py
 	$(BIN)/python examples/pictures.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 wheel: $(READY)
 	$(BIN)/python -m hatchling build -t wheel -d "$(DIST)"

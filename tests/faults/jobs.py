@@ -15,21 +15,21 @@ DATA = Path(__file__).parents[2] / "guldberg" / "data"
 DESIGN = """preset = "pattern"
 [options]
 species = 3
-shape = [24, 24]
+shape = [16, 16]
 horizons = [8, 16]
-updates = [1500, 1500]
+updates = [700, 700]
 rates = [2e-2, 1e-2]
 """
 REDUCE = """preset = "annihilation"
-steps = 30
+steps = 12
 [lattice]
-size = [200]
+size = [60]
 [starts]
-number = 40
-lattices = 40
-held_out = 6
-truth = 64
-outside = 4
+number = 8
+lattices = 20
+held_out = 3
+truth = 16
+outside = 2
 """
 
 

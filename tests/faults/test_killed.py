@@ -9,13 +9,15 @@ import pytest
 from jobs import JOBS, begun, bits
 
 
-def whole(job: str, tmp_path: Path) -> Path:
-    """The run of a job that nobody disturbs."""
+def whole(job: str, tmp_path: Path) -> tuple[Path, float]:
+    """The run of a job that nobody disturbs, and how many seconds it is at work."""
     out = tmp_path / "whole"
     process = begun(JOBS[job].command(tmp_path, out))
+    at_work(out, process)
+    began = time.monotonic()
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
-    return out
+    return out, time.monotonic() - began
 
 
 def at_work(out: Path, process) -> None:
@@ -28,13 +30,14 @@ def at_work(out: Path, process) -> None:
 def disturbed(job: str, tmp_path: Path, number: signal.Signals, moments: int, seed: int) -> tuple[int, int]:
     """End a run at random moments between its start and its end, and go on each time; a run that gets to its end is
     compared, and another is begun. How many moments found the run at work, and how many runs came to their end."""
-    expected, chance = bits(whole(job, tmp_path)), random.Random(seed)
+    undisturbed, seconds = whole(job, tmp_path)
+    expected, chance = bits(undisturbed), random.Random(seed)
     hit = ended = 0
     out, command = tmp_path / "0", JOBS[job].command(tmp_path, tmp_path / "0")
     while hit < moments:
         process = begun(command)
         at_work(out, process)
-        time.sleep(chance.uniform(0, 6))
+        time.sleep(chance.uniform(0, seconds))
         process.send_signal(number)
         said, errors = process.communicate(timeout=120)
         if process.returncode == 0:
