@@ -27,6 +27,8 @@ class Run:
     derivatives: Table | None = None  # measured dc/dt; NaN: not measured
     temperature: float | None = None  # kelvin
     scale: str | None = None  # name of an unknown factor on all rates of this run; None: the factor is 1
+    flow: float = 0.0  # of a stirred reactor, per time: what is there leaves, `feed` comes in; 0: a closed vessel
+    feed: Float[np.ndarray, "species"] | None = None  # concentrations in the inflow; None: none
 
     def __post_init__(self) -> None:
         where = f"experiment {self.name!r}"
@@ -41,11 +43,24 @@ class Run:
                 raise ValueError(f"{where}: {name} must be finite, or NaN where not measured")
         if (self.sd < 0).any() or (self.sd[1:] == 0).any():
             raise ValueError(f"{where}: a standard deviation must be positive (0, exact, only in the first row)")
+        if not 0 <= self.flow < np.inf or not np.isfinite(self.inflow).all() or (self.inflow < 0).any():
+            raise ValueError(f"{where}: flow and feed must be finite and not negative")
 
     @property
     def exact(self) -> np.ndarray:
         """Which initial amounts are known exactly, shape (species,)."""
         return np.isfinite(self.values[0]) & (self.sd[0] == 0)
+
+    @property
+    def inflow(self) -> Float[np.ndarray, "species"]:
+        """flow feed: what comes in, concentration per time."""
+        return np.zeros(self.values.shape[1]) if self.feed is None else self.flow * self.feed
+
+    def washed(self) -> tuple[Table, Float[np.ndarray, "times"]]:
+        """c - feed (1 - e^-ft) and e^-ft: without reactions, the one is c(0) times the other."""
+        left = np.exp(-self.flow * (self.times - self.times[0]))
+        feed = np.zeros(self.values.shape[1]) if self.feed is None else self.feed
+        return self.values - feed * (1 - left)[:, None], left
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,12 +167,14 @@ def _widened(run: Run, extra: int) -> Run:
         return np.hstack([table, np.full((len(table), extra), np.nan)])
 
     derivatives = None if run.derivatives is None else wider(run.derivatives)
-    return dataclasses.replace(run, values=wider(run.values), sd=wider(run.sd), derivatives=derivatives)
+    feed = None if run.feed is None else np.append(run.feed, np.zeros(extra))
+    return dataclasses.replace(run, values=wider(run.values), sd=wider(run.sd), derivatives=derivatives, feed=feed)
 
 
 def _narrowed(run: Run, keep: list[int]) -> Run:
     derivatives = None if run.derivatives is None else run.derivatives[:, keep]
-    return dataclasses.replace(run, values=run.values[:, keep], sd=run.sd[:, keep], derivatives=derivatives)
+    feed = None if run.feed is None else run.feed[keep]
+    return dataclasses.replace(run, values=run.values[:, keep], sd=run.sd[:, keep], derivatives=derivatives, feed=feed)
 
 
 def _emptied(run: Run, columns: list[int]) -> Run:

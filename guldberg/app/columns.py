@@ -11,13 +11,15 @@ from typing import Literal
 from guldberg.app.units import parse
 from guldberg.errors import InputError
 
-Kind = Literal["time", "experiment", "temperature", "species", "amount", "sd", "derivative", "empty"]
+Kind = Literal["time", "experiment", "temperature", "species", "amount", "sd", "derivative", "flow", "feed", "empty"]
 Fail = Callable[..., InputError]  # fail(message, column) makes the error with file and line
 
 LONGEST = 60  # characters of a name; more is a cell of prose
 CONDITIONS: Mapping[str, Kind] = {"time": "time", "experiment": "experiment", "temperature": "temperature"}
+WIDE: Mapping[str, Kind] = {**CONDITIONS, "flow": "flow"}
 LONG: Mapping[str, Kind] = {**CONDITIONS, "species": "species", "value": "amount", "sd": "sd"}
 _SD = re.compile(r"sd\s*\(\s*(.+?)\s*\)", re.IGNORECASE)
+_FEED = re.compile(r"feed\s*\(\s*(.+?)\s*\)", re.IGNORECASE)
 _DERIVATIVE = re.compile(r"d\s*(.+?)\s*/\s*dt", re.IGNORECASE)
 _LIKE_SD = re.compile(
     r"(?:sd|std|sigma|err|error|se|sem)[\s_.]+(.+)|(.+)[\s_.]+(?:sd|std|sigma|err|error|se|sem)", re.I
@@ -81,12 +83,12 @@ def _column(number: int, label: str, long: bool, fail: Fail) -> Column:
     name, unit = _split(label)
     if not name:
         return Column(number, label, "empty")
-    if kind := (LONG if long else CONDITIONS).get(name.lower()):
+    if kind := (LONG if long else WIDE).get(name.lower()):
         return Column(number, label, kind, unit=unit)
     if long:
         known = ", ".join(LONG)
         raise fail(f"column {label!r}: a table with species and value may have {known} and no other column", number)
-    patterns: dict[Kind, re.Pattern[str]] = {"sd": _SD, "derivative": _DERIVATIVE}
+    patterns: dict[Kind, re.Pattern[str]] = {"sd": _SD, "feed": _FEED, "derivative": _DERIVATIVE}
     for kind, pattern in patterns.items():
         if match := pattern.fullmatch(name):
             return Column(number, label, kind, _species(match[1], label, fail, number), unit)
@@ -97,7 +99,7 @@ def _species(text: str, label: str, fail: Fail, number: int) -> str:
     name = species_name(text)
     if not any(letter.isalpha() for letter in name):
         raise fail(f"column {label!r}: a species' name needs a letter, as in A or X1", number)
-    if name.lower() in LONG:
+    if name.lower() in (*LONG, *WIDE):
         raise fail(f"column {label!r}: {name.lower()!r} cannot name a species in a table: call it {name}_1", number)
     return name
 
@@ -109,7 +111,7 @@ def _split(label: str) -> tuple[str, str]:
         start = _opening(label, open_, close)
         if start > 0:
             name, unit = label[:start], label[start + 1 : -1].strip()
-            if _SD.fullmatch(label) and open_ == "(":
+            if open_ == "(" and (_SD.fullmatch(label) or _FEED.fullmatch(label)):
                 return label, ""
             if open_ == "[" or name[-1].isspace() or _is_unit(unit) or name.lower() in LONG:
                 return name.strip(), unit
@@ -139,7 +141,7 @@ def _check(columns: Sequence[Column], long: bool, fail: Fail) -> None:
     if not species:
         raise fail("expected at least one species beside the time, as in time, A, B")
     for c in columns:
-        if c.kind in ("sd", "derivative") and c.species not in species:
+        if c.kind in ("sd", "feed", "derivative") and c.species not in species:
             raise fail(f"column {c.label!r} belongs to no column: {_nearest(c.species, species)}", c.number)
         _check_lookalike(c, species, fail)
 

@@ -31,6 +31,8 @@ class Sheet:
     sd: Float[np.ndarray, "rows species"]
     slopes: Float[np.ndarray, "rows species"] | None
     temperature: Float[np.ndarray, "rows"]
+    flow: Float[np.ndarray, "rows"]
+    feed: Float[np.ndarray, "rows species"]
     species: tuple[str, ...]
     units: dict[str, str]
     time_unit: str
@@ -103,6 +105,8 @@ def _assemble(path: Path, cells: Cells, columns: Sequence[Column], long: bool) -
         sd=spread("sd"),
         slopes=spread("derivative") if "derivative" in one else None,
         temperature=_kelvin(cells, one.get("temperature"), number),
+        flow=_flow(cells, one.get("flow"), number, one["time"].unit),
+        feed=spread("feed"),
         species=species,
         units={name: c.unit for name, c in zip(species, amounts, strict=True)},
         time_unit=one["time"].unit,
@@ -145,10 +149,10 @@ def _check_sd_and_slopes(
 ) -> None:
     amount = {c.species: c for c in columns if c.kind == "amount"}
     for column in columns:
-        if column.kind not in ("sd", "derivative"):
+        if column.kind not in ("sd", "feed", "derivative"):
             continue
         of = amount[column.species]
-        expected = of.unit if column.kind == "sd" else f"({of.unit or '1'})/({time_unit or '1'})"
+        expected = of.unit if column.kind in ("sd", "feed") else f"({of.unit or '1'})/({time_unit or '1'})"
         if column.unit and not same(column.unit, expected):
             raise InputError(
                 f"column {column.label!r} is in {column.unit} and {of.label!r} in {of.unit or 'no unit'}: "
@@ -159,6 +163,9 @@ def _check_sd_and_slopes(
             )
         if column.kind == "derivative":
             continue
+        if column.kind == "feed":
+            _not_negative(cells, column, number[column.number])
+            continue
         sd, value = number[column.number], number[of.number]
         if (bad := np.flatnonzero(sd < 0)).size:
             row = int(bad[0])
@@ -167,6 +174,28 @@ def _check_sd_and_slopes(
             raise cells.fail(
                 f"a standard deviation but no value of {of.label!r}: give both or none", int(bad[0]), column
             )
+
+
+def _flow(cells: Cells, column: Column | None, number: dict[int, np.ndarray], time_unit: str) -> np.ndarray:
+    """Volumes of the vessel per time that run through it."""
+    if column is None:
+        return np.full(len(cells.rows), np.nan)
+    expected = f"1/{time_unit or '1'}"
+    if column.unit and not same(column.unit, expected):
+        told = f"a flow in {column.unit!r} beside a time in {time_unit or 'no unit'}: it is the part of the vessel's"
+        raise InputError(
+            f"{told} volume renewed per time, expected [{expected}]",
+            file=cells.file,
+            line=cells.header_line,
+            column=column.number,
+        )
+    _not_negative(cells, column, number[column.number])
+    return number[column.number]
+
+
+def _not_negative(cells: Cells, column: Column, values: np.ndarray) -> None:
+    for row in np.flatnonzero(values < 0):
+        raise cells.fail(f"{column.label} is {values[row]:g}: expected none or a positive one", int(row), column)
 
 
 def _kelvin(cells: Cells, column: Column | None, number: dict[int, Float[np.ndarray, "rows"]]) -> np.ndarray:

@@ -57,7 +57,7 @@ def synthetic(
 class _MassAction:
     """dc/dt = S^T (k_f prod c^nu' - k_r prod c^nu''), for any number of states at once, in numpy."""
 
-    def __init__(self, network: ReactionNetwork, temperatures: Float[np.ndarray, "runs"] | None) -> None:
+    def __init__(self, network: ReactionNetwork, temperatures: Float[np.ndarray, "runs"] | None = None) -> None:
         reactants, products = np.asarray(network.reactants), np.asarray(network.products)
         each = [None] if temperatures is None else [float(T) for T in temperatures]
         self.k = np.array([np.concatenate(network.constants(T)) for T in each])

@@ -58,17 +58,18 @@ def write_experiments(data: Experiments, path: str | Path) -> None:
     units = data.units or ("",) * len(data.species)
     with_sd = np.any([np.isfinite(run.sd).any(axis=0) for run in data.runs], axis=0)
     slopes = any(run.derivatives is not None for run in data.runs)
-    warm = any(run.temperature is not None for run in data.runs)
+    warm, flows = any(run.temperature is not None for run in data.runs), any(run.flow for run in data.runs)
     header = ["experiment", *(["temperature [K]"] if warm else []), _labelled("time", data.time_unit)]
     names = [name if NAME.fullmatch(name) else f"[{name}]" for name in data.species]
     header += [_labelled(name, unit) for name, unit in zip(names, units, strict=True)]
     header += [f"sd({name})" for name, given in zip(names, with_sd, strict=True) if given]
     header += [f"d{name}/dt" for name in names] if slopes else []
+    header += ["flow", *(f"feed({name})" for name in names)] if flows else []
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for run in data.runs:
-            writer.writerows(_rows(run, with_sd, slopes, warm))
+            writer.writerows(_rows(run, with_sd, slopes, warm, flows))
 
 
 def _check_agreement(tables: Sequence[Sheet]) -> None:
@@ -159,7 +160,13 @@ def _run(table: Sheet, index: int, name: str, species: Sequence[str], replicate_
         )
         if slopes is not None and table.slopes is not None:
             slopes[:, column] = _mean(table.slopes[rows, s], group, len(times))
-    return Run(name, times, values, sd, slopes, _one_temperature(table, rows, name))
+    told = {own: _one(table, rows, name, table.feed[:, s], f"feeds of {own}") for s, own in enumerate(table.species)}
+    feed = np.array([told.get(own) or 0.0 for own in species])
+    flow = _one(table, rows, name, table.flow, "flows") or 0.0
+    if feed.any() and not flow:
+        raise table.fail(f"experiment {name!r} has a feed but no flow: give flow, the volumes per time", int(rows[0]))
+    kelvin = _one(table, rows, name, table.temperature, "temperatures")
+    return Run(name, times, values, sd, slopes, kelvin, flow=flow, feed=feed if flow else None)
 
 
 def _check_order(table: Sheet, rows: Int[np.ndarray, "_"]) -> None:
@@ -220,14 +227,16 @@ def _mean(values: Float[np.ndarray, "rows"], group: np.ndarray, times: int) -> F
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _one_temperature(table: Sheet, rows: Int[np.ndarray, "_"], name: str) -> float | None:
-    given = rows[np.isfinite(table.temperature[rows])]
+def _one(table: Sheet, rows: Int[np.ndarray, "_"], name: str, column: np.ndarray, what: str) -> float | None:
+    """The one value of a condition in an experiment; None where it is not told."""
+    given = rows[np.isfinite(column[rows])]
     if len(given) == 0:
         return None
-    first = table.temperature[given[0]]
-    if (other := given[table.temperature[given] != first]).size:
+    first = column[given[0]]
+    if (other := given[column[given] != first]).size:
+        unit = " K" if what == "temperatures" else ""
         raise table.fail(
-            f"experiment {name!r} has two temperatures, {first:g} and {table.temperature[other[0]]:g} K: "
+            f"experiment {name!r} has two {what}, {first:g} and {column[other[0]]:g}{unit}: "
             f"expected one; split it into two experiments",
             int(other[0]),
         )
@@ -246,10 +255,13 @@ def _labelled(name: str, unit: str) -> str:
     return f"{name} [{unit}]" if unit else name
 
 
-def _rows(run: Run, with_sd: np.ndarray, slopes: bool, warm: bool) -> Iterable[list[str]]:
+def _rows(run: Run, with_sd: np.ndarray, slopes: bool, warm: bool, flows: bool) -> Iterable[list[str]]:
     tables = [run.values, run.sd[:, with_sd]]
     if slopes:
         tables.append(np.full_like(run.values, np.nan) if run.derivatives is None else run.derivatives)
+    if flows:
+        feed = np.zeros(run.values.shape[1]) if run.feed is None else run.feed
+        tables += [np.full((len(run.times), 1), run.flow), np.tile(feed, (len(run.times), 1))]
     head = [run.name, *([_cell(run.temperature)] if warm else [])]
     for time, *row in np.hstack([run.times[:, None], *tables]).tolist():
         yield [*head, repr(time), *map(_cell, row)]

@@ -158,7 +158,7 @@ def _slopes(
 ) -> tuple[list[Float[np.ndarray, "times species"]], list[Float[np.ndarray, "times species reactions"]]]:
     """The residuals of the derivatives, run by run, and their derivatives by the constants, in standard deviations."""
     c = np.vstack([run.values for run in data.runs])
-    dc = np.vstack([np.full_like(r.values, np.nan) if r.derivatives is None else r.derivatives for r in data.runs])
+    dc = np.vstack([regression.measured_slopes(run) for run in data.runs])
     chosen = library.take(best.active)
     by_k = regression.monomials(c, chosen.reactants)[:, None] * chosen.net.T
     sd = regression.standard_deviation(best, regression.Slopes(c, dc), library)

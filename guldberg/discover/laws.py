@@ -1,9 +1,10 @@
 """Conservation laws from the data: small integer vectors l with l . c constant in every run.
 
-Concentrations are divided by their noise and centred run by run; a direction whose variance is that of noise alone is
-conserved. The number of such directions is counted, and the laws are the small integer vectors that lie among them:
-found by exact row reduction over every choice of pivot species, never by enumeration. At finite noise a coefficient may
-be open (a species that hardly changes): then several sets of laws are kept, best first, and the fit settles them.
+Concentrations are divided by their noise and centred run by run (in a flow reactor: freed of what feed and wash-out
+alone would do); a direction whose variance is that of noise alone is conserved. The number of such directions is
+counted, and the laws are the small integer vectors that lie among them: found by exact row reduction over every choice
+of pivot species, never by enumeration. At finite noise a coefficient may be open (a species that hardly changes): then
+several sets of laws are kept, best first, and the fit settles them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from guldberg.experiments import Experiments
+from guldberg.experiments import Experiments, Run
 
 LARGEST = 6  # a chain of oligomers needs its length as a weight
 NOISE_VARIANCE = (
@@ -46,14 +47,21 @@ class Spread(NamedTuple):
 def spread(data: Experiments, sd: Float[np.ndarray, "species"]) -> Spread:
     """Principal directions of the noise-scaled data within runs, over rows where every usable species was measured."""
     columns = _usable(data, sd)
-    rows = [run.values[np.isfinite(run.values[:, columns]).all(axis=1)][:, columns] for run in data.runs]
-    rows = [r for r in rows if len(r) > 1]
-    degrees = sum(len(r) - 1 for r in rows)
+    rows = [_measured(run, columns) for run in data.runs]
+    rows = [(r, left) for r, left in rows if len(r) > 1]
+    degrees = sum(len(r) - 1 for r, _ in rows)
     if len(columns) == 0 or degrees < len(columns):
         return Spread(np.zeros(0), np.zeros((0, 0)), degrees, np.zeros(0, int), np.zeros(0))
-    centred = np.vstack([r - r.mean(axis=0) for r in rows]) / sd[columns]
+    centred = np.vstack([r - np.outer(left, left @ r) / (left @ left) for r, left in rows]) / sd[columns]
     _, singular, directions = np.linalg.svd(centred, full_matrices=False)
     return Spread(singular[::-1] ** 2 / degrees, directions[::-1].T, degrees, columns, sd[columns])
+
+
+def _measured(run: Run, columns: Int[np.ndarray, "_"]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows with every one of the columns, and what the flow leaves of an initial amount there: 1 in a closed vessel."""
+    washed, left = run.washed()
+    whole = np.isfinite(run.values[:, columns]).all(axis=1)
+    return washed[whole][:, columns], left[whole]
 
 
 def _usable(data: Experiments, sd: Float[np.ndarray, "species"]) -> Int[np.ndarray, "_"]:

@@ -34,6 +34,8 @@ class Problem:
     free: Bool[np.ndarray, "runs species"]  # initial amounts to be fitted
     group: Int[np.ndarray, "runs"]  # index of the unknown factor on the rates of a run; -1: none
     groups: tuple[str, ...]
+    inflow: Float[np.ndarray, "runs species"]  # of a flow reactor: concentration per time
+    outflow: Float[np.ndarray, "runs"]  # per time
     warmth: Float[np.ndarray, "runs powers"]  # exponents of each reaction's own factors; no column at one temperature
     scale: Float[np.ndarray, "species"]  # size of each concentration
     span: float  # longest run
@@ -65,6 +67,8 @@ class Problem:
             free=self.free[runs],
             group=self.group[runs],
             warmth=self.warmth[runs],
+            inflow=self.inflow[runs],
+            outflow=self.outflow[runs],
         )
 
     def reweighted(self, factor: Float[np.ndarray, "species"]) -> Problem:
@@ -93,6 +97,8 @@ def prepare(
         free=~np.array([run.exact for run in data.runs]),
         group=np.array([-1 if run.scale is None else groups.index(run.scale) for run in data.runs]),
         groups=groups,
+        inflow=np.array([run.inflow for run in data.runs]),
+        outflow=np.array([run.flow for run in data.runs]),
         warmth=np.zeros((len(data.runs), 0)) if warm is None else warm.columns(curved=bool(bent)),
         scale=scale,
         span=max(float(np.ptp(run.times)) for run in data.runs),
@@ -169,9 +175,9 @@ def integrate(
     initials: Int[np.ndarray, "_"] | None = None,
 ) -> stiff.Solution:
     """Every run at its measured times (or at `times`); sensitivities only where `initials` says to which amounts."""
-    return stiff.solve(
-        _directed(library.reactants.tobytes(), library.products.tobytes(), c0.shape[1]),
-        factors(problem, phi) * k,
+    solution = stiff.solve(
+        _directed(library.reactants.tobytes(), library.products.tobytes(), c0.shape[1], bool(problem.outflow.any())),
+        np.hstack([factors(problem, phi) * k, *_driven(problem)]),
         c0,
         problem.times if times is None else times,
         rtol=problem.rtol,
@@ -179,12 +185,23 @@ def integrate(
         sensitivities=initials is not None,
         initials=initials,
     )
+    return solution._replace(by_k=solution.by_k[:, :, : len(k)])
+
+
+def _driven(problem: Problem) -> list[Float[np.ndarray, "runs species"]]:
+    """Constants of A -> 0 and 0 -> A for every species, known for each run, where any is a flow reactor."""
+    if not problem.outflow.any():
+        return []
+    return [np.repeat(problem.outflow[:, None], problem.inflow.shape[1], axis=1), problem.inflow]
 
 
 @functools.lru_cache(maxsize=64)
-def _directed(reactants: bytes, products: bytes, species: int) -> stiff.Directed:
-    """The kernels' form of a set of reactions, which a fit integrates tens of times."""
-    return stiff.directed(*(np.frombuffer(side, int).reshape(-1, species) for side in (reactants, products)))
+def _directed(reactants: bytes, products: bytes, species: int, flows: bool) -> stiff.Directed:
+    """The kernels' form of a set of reactions, which a fit integrates tens of times; a flow's exchange comes last."""
+    left, right = (np.frombuffer(side, int).reshape(-1, species) for side in (reactants, products))
+    one, none = np.eye(species, dtype=int), np.zeros((species, species), int)
+    extra = ([one, none], [none, one]) if flows else ([], [])
+    return stiff.directed(np.vstack([left, *extra[0]]), np.vstack([right, *extra[1]]))
 
 
 def factors(problem: Problem, phi: np.ndarray) -> Float[np.ndarray, "runs #reactions"]:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from guldberg.discover import linear
 from guldberg.discover.library import Library
-from guldberg.experiments import Experiments
+from guldberg.experiments import Experiments, Run
 
 PASSES = 4  # of reweighting with the fitted derivatives
 FLOOR = 1e-7  # smallest |dc/dt| that counts, in units of the largest of a species
@@ -51,11 +51,18 @@ class Regression:
 def slopes(data: Experiments) -> Slopes:
     """Rows with every concentration and at least one derivative; raises ValueError if there is none."""
     c = np.vstack([run.values for run in data.runs])
-    dc = np.vstack([np.full_like(r.values, np.nan) if r.derivatives is None else r.derivatives for r in data.runs])
+    dc = np.vstack([measured_slopes(run) for run in data.runs])
     rows = np.isfinite(c).all(axis=1) & np.isfinite(dc).any(axis=1)
     if not rows.any():
         raise ValueError("no row has all concentrations and a derivative: the derivatives cannot be used")
     return Slopes(c[rows], dc[rows])
+
+
+def measured_slopes(run: Run) -> Table:
+    """dc/dt without what a flow brings and takes; NaN where not measured."""
+    if run.derivatives is None:
+        return np.full_like(run.values, np.nan)
+    return run.derivatives - run.inflow + run.flow * run.values
 
 
 def fit(data: Slopes, library: Library, keep: frozenset[int] = frozenset()) -> Regression:

@@ -58,6 +58,7 @@ def _block(run: Run, e: int, problem: Problem, library: Library) -> tuple[np.nda
     monomials = np.prod(c[:, None, :] ** library.reactants, axis=2)
     steps = 0.5 * (monomials[1:] + monomials[:-1]) * np.diff(run.times)[:, None]
     integrals = np.vstack([np.zeros(len(library.net)), np.cumsum(steps, axis=0)])
+    known = _exchanged(run, c)
     weights = problem.weights[problem.offsets[e] : problem.offsets[e + 1]]
     rows, right = [], []
     for s in range(c.shape[1]):
@@ -65,12 +66,19 @@ def _block(run: Run, e: int, problem: Problem, library: Library) -> tuple[np.nda
         if seen.sum() < 2:
             continue
         weight = np.where(weights[seen, s] > 0, weights[seen, s], weights[:, s].max())
-        a, y = integrals[seen] * library.net[:, s], run.values[seen, s]
+        a, y = integrals[seen] * library.net[:, s], run.values[seen, s] - known[seen, s]
         rows.append((a - a.mean(axis=0)) * weight[:, None])
         right.append((y - y.mean()) * weight)
     if not rows:
         return np.zeros((0, len(library.net))), np.zeros(0)
     return np.vstack(rows), np.concatenate(right)
+
+
+def _exchanged(run: Run, c: np.ndarray) -> Float[np.ndarray, "times species"]:
+    """What a flow has brought and taken by each time."""
+    rate = run.inflow - run.flow * c
+    steps = 0.5 * (rate[1:] + rate[:-1]) * np.diff(run.times)[:, None]
+    return np.vstack([np.zeros(c.shape[1]), np.cumsum(steps, axis=0)])
 
 
 def _filled(times: np.ndarray, values: np.ndarray, initial: float) -> np.ndarray:
