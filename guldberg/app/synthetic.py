@@ -64,8 +64,9 @@ class _MassAction:
         self.nu = np.vstack([reactants, products])
         self.change = np.vstack([products - reactants, reactants - products])
 
-    def __call__(self, c: Float[np.ndarray, "runs *times species"]) -> Float[np.ndarray, "runs *times species"]:
-        k = self.k.reshape(-1, *(1,) * (c.ndim - 2), len(self.nu))  # of each run, at all its times
+    def __call__(self, c: Float[np.ndarray, "*runs species"]) -> Float[np.ndarray, "*runs species"]:
+        shape = (-1, *(1,) * (c.ndim - 2), len(self.nu))[-c.ndim :]
+        k = self.k.reshape(shape)  # of each run, at all its times
         return (k * np.prod(c[..., None, :] ** self.nu, axis=-1)) @ self.change
 
     def solve(
