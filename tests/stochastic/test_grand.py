@@ -1,0 +1,92 @@
+"""Insertion, deletion and moves against distributions whose moments are known."""
+
+import numpy as np
+import pytest
+
+from guldberg.errors import InputError
+from guldberg.stochastic import grand
+from guldberg.stochastic.grand import Gibbs
+
+FREE = np.zeros(2)
+
+
+@pytest.mark.stochastic
+@pytest.mark.parametrize("lengths, cells", [((5.0,), (10,)), ((3.0, 2.0), (4, 3))])
+def test_an_ideal_gas_in_a_field_is_a_poisson_process(lengths, cells):
+    """Density exp(-nu_1) in each cell; counts of different cells are independent, so the pairs follow, and the number
+    is of variance equal to its mean. z < 3 for each of some thirty moments; 3 % of the density would have z > 5."""
+    one = np.random.default_rng(0).uniform(-1.5, 0.5, cells)
+    found = grand.sample(Gibbs(lengths, one, FREE, 0.5), [0.0, 9.0], chains=32, sweeps=2000, burn=100, seed=1)
+    assert np.abs((found.density - np.exp(-one)) / found.density_error).max() < 3.5
+    mean = np.exp(-one).mean() * np.prod(lengths)
+    assert abs(found.pairs[0] - mean**2 / 2) < 3 * found.pairs_error[0]
+    assert found.number.shape == (32,) and 0.3 < found.accepted < 1
+
+
+def rods(rho, sigma):
+    """Tonks (1936): nu_1 of hard rods at a density, and the density of a second one at a distance."""
+    free = rho / (1 - rho * sigma)
+    return -np.log(free) - free * sigma, free
+
+
+def density_beside(r, rho, sigma):
+    """g(r) rho, the sum over the k-th neighbours: gamma laws of r - k sigma (Salsburg, Zwanzig and Kirkwood 1953)."""
+    _, free = rods(rho, sigma)
+    out = np.zeros_like(r)
+    for k in range(1, int(r.max() / sigma) + 1):
+        s = np.maximum(r - k * sigma, 0.0)
+        out += np.where(r > k * sigma, free**k * s ** (k - 1) / float(np.prod(np.arange(1, k))) * np.exp(-free * s), 0)
+    return out
+
+
+@pytest.mark.stochastic
+@pytest.mark.parametrize("rho", [0.3, 0.6])
+def test_hard_rods_in_a_line_have_the_pairs_of_tonks(rho):
+    """Density and pairs by distance on a long ring; the ideal gas would be 40 standard errors away."""
+    L, sigma = 30.0, 1.0
+    nu, _ = rods(rho, sigma)
+    core = Gibbs((L,), np.full(1, nu), np.array([np.inf, np.inf]), sigma)
+    edges = np.array([0.0, 1.0, 1.3, 1.7, 2.2, 3.0, 4.0])
+    found = grand.sample(core, edges, chains=32, sweeps=6000, burn=500, seed=3)
+    assert abs(found.density[0] - rho) < 3.5 * found.density_error[0]
+    assert found.pairs[0] == 0
+    for low, high, pairs, error in zip(edges[1:-1], edges[2:], found.pairs[1:], found.pairs_error[1:], strict=True):
+        r = np.linspace(low, high, 4001)
+        middle = (r[1:] + r[:-1]) / 2
+        exact = rho * L * np.sum(density_beside(middle, rho, sigma)) * (r[1] - r[0])
+        assert abs(pairs - exact) < 3.5 * error, (low, high, pairs, exact, error)
+
+
+@pytest.mark.slow
+@pytest.mark.stochastic
+def test_soft_pairs_at_low_density_follow_the_virial_series():
+    """rho = z (1 - 2 B z + ...), B = half the integral of 1 - exp(-nu_2), in a plane between walls far away; cells of
+    the lists or none give the same."""
+    L, reach, depth, z = 12.0, 1.0, 2.0, 0.05
+    pair = depth * (1 - np.linspace(0, 1, 21))
+    r = np.linspace(0, reach, 2001)
+    B = 0.5 * np.trapezoid((1 - np.exp(-depth * (1 - r))) * 2 * np.pi * r, r)
+    found = grand.sample(
+        Gibbs((L, L), np.full((1, 1), -np.log(z)), pair, reach), [0.0, reach], chains=32, sweeps=4000, burn=200, seed=5
+    )
+    third = 0.5 * (2 * B * z) ** 2 * 1.5  # of the size of the next term
+    assert abs(found.density[0, 0] - z * (1 - 2 * B * z)) < 3 * found.density_error[0, 0] + z * third
+    assert abs(found.density[0, 0] - z) > 5 * found.density_error[0, 0]
+
+
+def test_the_same_seed_draws_the_same_whatever_the_threads():
+    gibbs = Gibbs((4.0,), np.zeros(2), np.array([1.0, 0.0]), 0.5)
+    one, two = (grand.sample(gibbs, [0, 1.0], chains=3, sweeps=50, burn=5, seed=9, threads=t) for t in (1, 2))
+    np.testing.assert_array_equal(one.density, two.density)
+    np.testing.assert_array_equal(one.number, two.number)
+
+
+@pytest.mark.parametrize("asked, told", [
+    ({"one": np.zeros((2, 2))}, "2 axes in a box of 1"),
+    ({"one": np.array([np.inf])}, "nu_1 finite"),
+    ({"pair": np.array([np.nan, 0.0])}, "undefined"),
+    ({"reach": 3.0}, "half of the shortest length"),
+])  # fmt: skip
+def test_what_does_not_fit_is_told(asked, told):
+    with pytest.raises(InputError, match=told):
+        Gibbs(**{"lengths": (4.0,), "one": np.zeros(2), "pair": FREE, "reach": 1.0} | asked)
