@@ -9,9 +9,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from benchmarks.discover import data_of
-from benchmarks.mechanisms import TEN
-from guldberg.discover import Discovered, Discovery
+from benchmarks.discover import PAPER_TIMES, data_of
+from benchmarks.mechanisms import FAST_SLOW, HYDROGEN, MICHAELIS_MENTEN, TEN
+from guldberg.discover import Discovered, Discovery, regression
+from guldberg.discover.library import Library
 from guldberg.experiments import Experiments, Run
 from guldberg.learn.fit import run
 
@@ -102,4 +103,24 @@ def _quietly(data: Experiments) -> Discovered:
         return run(Discovery(data))
 
 
-ALL: dict[str, Callable[[int | None], None]] = {"misfits": misfits}
+def slope_intervals(seeds: int | None) -> None:
+    """95 % intervals of constants from derivatives, the paper's data: the share that holds the truth (500 seeds)."""
+    for mechanism in (FAST_SLOW, MICHAELIS_MENTEN, HYDROGEN):
+        network = mechanism.network
+        rows = regression.slopes(data_of(network, 0, runs=100, times=PAPER_TIMES, derivatives=0.0))
+        forward, reverse = network.constants()
+        left, right = np.asarray(network.reactants), np.asarray(network.products)
+        k, library = np.append(forward, reverse), Library(np.vstack([left, right]), np.vstack([right, left]))
+        library, k = library.take(np.flatnonzero(k)), k[k > 0]
+        for level in (1e-4, 1e-3, 1e-2, 1e-1):
+            held = [_held(rows, library, k, level, seed) for seed in range(seeds or 500)]
+            print(f"{mechanism.name}, noise {level:g}: {100 * np.mean(held):.1f} % of {np.size(held)}", flush=True)
+
+
+def _held(rows: regression.Slopes, library: Library, k: np.ndarray, level: float, seed: int) -> np.ndarray:
+    noise = 1 + level * np.random.default_rng([seed, int(1 / level)]).uniform(-1, 1, rows.dc.shape)
+    best = regression.fit(rows._replace(dc=rows.dc * noise), library, frozenset(range(len(k))))
+    return np.abs(best.k - k) < regression.half_width(best) * best.se
+
+
+ALL: dict[str, Callable[[int | None], None]] = {"misfits": misfits, "slope_intervals": slope_intervals}

@@ -3,7 +3,7 @@
     python examples/next_experiment.py [TABLE.csv] [SEEDS]
 
 Both begin with the same experiment, random amounts and even times. Then each either takes what `guldberg next` would
-propose or another random one, until the mechanism found is the true one and no rival is left, twelve experiments at most.
+propose or another random one, until the mechanism found is the true one and no rival is left, eight experiments at most.
 Normal noise of 0.05 on every value; amounts between 0 and 1. A script that was stopped goes on where it was.
 """
 
@@ -29,7 +29,7 @@ SYSTEMS = {
     "oligomers": ("2 A <-> B @ 3, 1\nA + B -> C @ 2", 3.0),
     "parallel": ("A -> B @ 1\nA -> C @ 0.5\nB + C -> D @ 2", 4.0),
 }
-NOISE, POINTS, MOST = 0.05, 8, 12
+NOISE, POINTS, MOST = 0.05, 8, 8
 
 
 def measured(network, initial, times, seed):

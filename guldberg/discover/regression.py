@@ -94,13 +94,26 @@ def _with_noise(data: Slopes, library: Library, keep: frozenset[int], relative: 
     active = _merged(problem, library, active, len(b), keep)
     active, exact = linear.best_subset(problem, _price(problem, len(b), active), keep, active)
     k, chi2 = problem.residual(active)
-    inverse = np.linalg.pinv(problem.Q[:, active].T @ problem.Q[:, active])
     variance = max(chi2 / max(len(b) - len(active), 1), 1e-32)
-    se = np.sqrt(np.maximum(np.diag(inverse), 0.0) * variance) / problem.scale[active]
+    columns = A[:, active] * w[:, None]
+    se = _standard_errors(columns, b * w - columns @ k)
     score = len(b) * np.log(max(chi2 / len(b), 1e-30)) - 2 * float(np.log(w).sum())
     rivals = _rivals(problem, library, active, len(b), keep)
     path = _path(problem, active, len(b))
     return score, Regression(active, k, se, chi2, len(b), float(np.sqrt(variance)), relative, path, exact, rivals)
+
+
+def _standard_errors(columns: np.ndarray, residual: np.ndarray) -> Float[np.ndarray, "_"]:
+    """The jackknife's, by leverages h: se^2 = sum_i (P_ji r_i / (1 - h_i))^2, P = (X^T X)^-1 X^T.
+
+    They hold also where the weights are wrong: a slope near zero has a weight as large as its relative error is small,
+    and with errors of 1 / |slope| taken for granted intervals held the truth in 85 to 92 % instead of 95.
+    """
+    scale = np.linalg.norm(columns, axis=0)
+    scale[scale == 0] = 1.0
+    P = np.linalg.pinv(columns / scale) / scale[:, None]
+    left = np.maximum(1 - np.sum(columns * P.T, axis=1), 1e-3)
+    return np.sqrt(np.sum((P * (residual / left)) ** 2, axis=1))
 
 
 def _eliminated(

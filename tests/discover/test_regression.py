@@ -202,3 +202,20 @@ def test_derivatives_that_are_all_noise_give_next_to_nothing(seed):
     found, _ = regress(dataclasses.replace(data, runs=tuple(noise)), ((1, 1, 1),))
     assert len(found.active) <= 1
     assert np.isfinite([found.chi2, found.noise, *found.k, *found.se]).all()
+
+
+def test_standard_errors_are_those_of_leaving_out_each_measurement():
+    """sum over i of (k without i - k)^2, by refits; also where the errors assumed are wrong by a factor of ten."""
+    rng = np.random.default_rng(0)
+    X, size = rng.normal(size=(40, 3)) * [1.0, 100.0, 0.01], np.where(np.arange(40) % 4, 1.0, 10.0)
+    y = X @ [1.0, 0.02, 50.0] + size * rng.standard_normal(40)
+    whole = np.linalg.lstsq(X, y, rcond=None)[0]
+    left = [np.linalg.lstsq(np.delete(X, i, 0), np.delete(y, i), rcond=None)[0] for i in range(40)]
+    expected = np.sqrt(np.sum((np.array(left) - whole) ** 2, axis=0))
+    np.testing.assert_allclose(regression._standard_errors(X, y - X @ whole), expected, rtol=1e-9)
+
+
+def test_a_column_without_effect_has_no_error_and_breaks_nothing():
+    X = np.column_stack([np.ones(5), np.zeros(5)])
+    se = regression._standard_errors(X, np.array([0.1, -0.1, 0.2, -0.2, 0.0]))
+    assert se[0] > 0 and se[1] == 0
