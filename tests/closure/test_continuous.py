@@ -77,7 +77,8 @@ def action(F, start, counts, substeps, cell=0.4, span=0.2):
 
 
 def by_autodiff(F, start, counts, substeps):
-    return jax.grad(lambda a, u: action(F.having(u), a, counts, substeps), (0, 1))(start, F.coefficients)
+    of = jax.jit(jax.grad(lambda a, u: action(F.having(u), a, counts, substeps), (0, 1)))
+    return of(start, F.coefficients)
 
 
 def same_as_autodiff(F, start, counts):
@@ -97,13 +98,12 @@ def test_the_adjoint_of_two_species_with_a_function_of_both():
     """And the two differ by the fourth power of the step, as does what each is off in the start."""
     F, start, counts = random_problem()
     same_as_autodiff(F, start, counts)
-    exact, apart, off = slopes(F, start, counts, cell=0.4, span=0.2, substeps=256), [], []
-    for substeps in (4, 8, 16):
+    exact, apart, off = slopes(F, start, counts, cell=0.4, span=0.2, substeps=128), [], []
+    for substeps in (4, 8):
         found = slopes(F, start, counts, cell=0.4, span=0.2, substeps=substeps)
         apart.append(np.abs(found.coefficients - by_autodiff(F, start, counts, substeps)[1]).max())
         off.append(np.abs(found.start - exact.start).max())
-    assert (np.log2(np.divide(apart[:-1], apart[1:])) > 3.7).all()
-    assert (np.log2(np.divide(off[:-1], off[1:])) > 3.7).all()
+    assert np.log2(apart[0] / apart[1]) > 3.7 and np.log2(off[0] / off[1]) > 3.7
 
 
 def test_the_formal_solution_of_appendix_a_on_a_linear_problem():
@@ -115,20 +115,24 @@ def test_the_formal_solution_of_appendix_a_on_a_linear_problem():
     rng = np.random.default_rng(1)
     start, counts = jnp.asarray(0.3 * rng.normal(size=(1, n))), jnp.asarray(rng.uniform(0.2, 1, (snapshots, 1, n)))
     found = slopes(F, start, counts, cell=0.5, span=span, substeps=64)
-    G = 0.5 * (np.roll(np.eye(n), 1, 0) + np.roll(np.eye(n), -1, 0) - 2 * np.eye(n)) * (n / L) ** 2
-    nu = [scipy.linalg.expm(G * span * i) @ np.asarray(start[0]) for i in range(snapshots)]
+    values, vectors = np.linalg.eigh(
+        0.5 * (np.roll(np.eye(n), 1, 0) + np.roll(np.eye(n), -1, 0) - 2 * np.eye(n)) * (n / L) ** 2
+    )
+
+    def A(t):
+        return vectors * np.exp(values * t) @ vectors.T
+
+    nu = [A(span * i) @ np.asarray(start[0]) for i in range(snapshots)]
     wrong = [np.asarray(counts[i, 0]) - 0.5 * np.exp(-nu[i]) for i in range(snapshots)]
     for j in range(snapshots):
-        formal = -sum(scipy.linalg.expm(G.T * span * (i - j)) @ wrong[i] for i in range(j, snapshots))
+        formal = -sum(A(span * (i - j)).T @ wrong[i] for i in range(j, snapshots))
         np.testing.assert_allclose(found.multipliers[j, 0], formal, atol=1e-9)
 
     def change(i):
         """(A3): what a change of f to f + 1 does to nu at a snapshot."""
         at = np.linspace(0, span * i, 301)
-        dF = [G @ scipy.linalg.expm(G * t) @ np.asarray(start[0]) / 0.5 for t in at]
-        return np.trapezoid(
-            [scipy.linalg.expm(G * (span * i - t)) @ f for t, f in zip(at, dF, strict=True)], at, axis=0
-        )
+        dF = [vectors * values @ vectors.T @ A(t) @ np.asarray(start[0]) / 0.5 for t in at]
+        return np.trapezoid([A(span * i - t) @ f for t, f in zip(at, dF, strict=True)], at, axis=0)
 
     flat = np.arange(len(F.coefficients)) % 2 == 0
     first_variation = sum(wrong[i] @ change(i) for i in range(1, snapshots))  # (A4), or (6)
@@ -138,14 +142,14 @@ def test_the_formal_solution_of_appendix_a_on_a_linear_problem():
 @pytest.mark.parametrize("periodic", [True, False])
 def test_elements_in_a_plane_are_products_and_keep_their_sides(periodic):
     """A polynomial or wave that fits the sides is met; every function of theirs has slope zero at a wall."""
-    sides = Grid.periodic((24, 30), 0.1) if periodic else Grid((24, 30), 0.1, [NoFlux()] * 2)
-    Phi = elements(sides, 6)
+    sides = Grid.periodic((12, 15), 0.1) if periodic else Grid((12, 15), 0.1, [NoFlux()] * 2)
+    Phi = elements(sides, 4)
     x, y = ((np.arange(n) + 0.5) / n for n in sides.shape)
     wave = (lambda x: np.sin(2 * np.pi * x)) if periodic else (lambda x: np.cos(np.pi * x))
     field = np.outer(wave(x), 1 + 0.5 * wave(y)).ravel()
     miss = field - Phi @ np.linalg.lstsq(Phi, field)[0]
-    assert np.abs(miss).max() < 2e-3 and Phi.shape == (720, 144)
-    assert np.linalg.matrix_rank(Phi) == 144
+    assert np.abs(miss).max() < 5e-3 and Phi.shape == (180, 64)
+    assert np.linalg.matrix_rank(Phi) == 64
 
 
 def test_functions_of_two_arguments_are_their_rows():
@@ -190,5 +194,5 @@ def test_exact_densities_give_back_their_law():
     free = np.zeros((len(begin),) * 2)
     found = likelihood.learn(model, begin, seen, free, directions, iterations=15)
     law = ones @ found.parameters[len(a) :] / ones.sum(axis=1)
-    np.testing.assert_allclose(law, [0.4, -0.4, 0.3], rtol=0.01)
+    np.testing.assert_allclose(law, [0.4, -0.4, 0.3], rtol=0.02)
     assert found.converged and list(found.values) == sorted(found.values, reverse=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from guldberg.app import facts
+from guldberg.app import facts, netcdf
 from guldberg.app.checkpoints import write_whole
 from guldberg.app.reduce import report, words
 from guldberg.app.spec import Spec
@@ -30,9 +30,7 @@ def write(folder: Path, found: Reduced, spec: Spec, seconds: float) -> None:
     """Every file of a finished reduction; `result.json` last, since it is the sign that the run is finished."""
     write_whole(folder / "network.crn", format(found.plan.lattice.network).encode() + b"\n")
     dataset = chain_trajectories(found) if isinstance(found, ChainReduced) else box_trajectories(found)
-    dataset.assign_attrs(facts.attributes(spec, found.plan.lattice.network)).to_netcdf(
-        folder / "trajectories.nc", engine="h5netcdf"
-    )
+    netcdf.write(folder / "trajectories.nc", dataset.assign_attrs(facts.attributes(spec, found.plan.lattice.network)))
     write_whole(folder / "report.html", report.page(found, spec, seconds).encode())
     write_whole(folder / "result.json", facts.written(as_json(found, spec, seconds)))
 

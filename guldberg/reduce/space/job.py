@@ -41,10 +41,10 @@ WORDS = {
 }
 WORK = {"simulate": 1, "static": 1, "warm": 2, "constants": 4, "choose": 4, "refine": 2, "judge": 2}  # of a unit, about
 GROUPS, UNITS = 50, 5  # of runs that intervals rest on, and steps they are simulated in
-PENALTIES, FOLDS = (1000.0, 100.0, 10.0, 1.0), 2  # of roughness, relative to the size of each function
+PENALTIES, FOLDS = (100.0, 1.0, 0.1, 0.01), 2  # of roughness, relative to the size of each function
 TRIAL = 8  # iterations, where one learning is one unit
 ITERATIONS = 3  # where it takes several
-ROUNDS = {"simulate": 2 * UNITS, "constants": 6, "choose": FOLDS * len(PENALTIES), "refine": 5}
+ROUNDS = {"simulate": 2 * UNITS, "constants": 8, "choose": FOLDS * len(PENALTIES), "refine": 5}
 ROOM = 1.6  # diffusion may become so many times faster in learning before steps are too long
 
 Counts = Float[np.ndarray, "groups times species *grid"]
@@ -119,7 +119,7 @@ class SpaceReduction:
             truth,
             densities,
             curves,
-            judge.as_constants(model, state.flat, state.flat_spread, curves, GROUPS),
+            judge.as_constants(model, state.flat, state.flat_spread, curves, self._steady(state), GROUPS),
             tuple((p, float(e.mean())) for p, e in judge.by_penalty(state.penalties).items()),
             state.seconds,
             tuple(self._warnings(state)),
@@ -218,10 +218,17 @@ class SpaceReduction:
         return np.asarray(scipy.linalg.block_diag(free, penalty * rough)), np.eye(len(flat))
 
     def _constant(self, state: SpaceState) -> tuple[np.ndarray, np.ndarray]:
-        """No penalty, and every function constant."""
-        flat = terms.constants(self._functional(state))
-        start = len(_there(state.flat)) - flat.shape[1]
-        return np.zeros((start + flat.shape[1],) * 2), np.asarray(scipy.linalg.block_diag(np.eye(start), flat))
+        """Functions that are constants by the network are kept so; the others are as free as any."""
+        functional, stiffness, free = self._functional(state), *self._smooth(state, PENALTIES[-1])
+        flat = terms.constants(functional)
+        parts = [
+            flat[i : i + 1, term] if constant else np.eye(term.stop - term.start)
+            for i, (term, constant) in enumerate(zip(terms.places(functional), self._steady(state), strict=True))
+        ]
+        return stiffness, np.asarray(scipy.linalg.block_diag(np.eye(len(free) - flat.shape[1]), *parts))
+
+    def _steady(self, state: SpaceState) -> list[bool]:
+        return judge.steady(self._functional(state), _there(state.fitted), Known.of(self.plan.box, self.plan.grid))
 
     def _nu(self, model: Model, parameters: Float[np.ndarray, "p"]) -> Float[np.ndarray, "times species *grid"]:
         shape = self.plan.snapshots, len(self.plan.box.species), self.plan.span

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Array, Float
 
-from guldberg.closure.continuous.functional import Laplacian, One, SquaredGradient, Term, path
+from guldberg.closure.continuous.functional import Functional, Laplacian, One, SquaredGradient, Term, path
 from guldberg.closure.continuous.likelihood import Model, Seen
 from guldberg.closure.regression import sparse_rows
 from guldberg.reduce.space import terms
@@ -20,6 +20,7 @@ from guldberg.reduce.space.result import Constant, Curve
 VISITED = (0.005, 0.995)  # shares of particles between which a function is shown
 POINTS = 40  # of a curve
 SCATTER = 300  # points of a function of several species
+EQUAL = 1e-9  # relative
 COARSE = {1: 20, 2: 8}  # cells along each axis, by dimensions, in which two standard errors are looked at
 
 
@@ -91,18 +92,27 @@ def _said(term: Term, points: Float[np.ndarray, "points arguments"], known: Know
     return np.full(len(points), np.nan)
 
 
+def steady(functional: Functional, nu: Float[np.ndarray, "times species *grid"], known: Known) -> list[bool]:
+    """Which functions are constants by the network, or unknown to it."""
+    flat = np.moveaxis(nu, 1, -1).reshape(-1, nu.shape[1])
+    said = [_said(term, _visited(flat, term), known) for term in functional.terms]
+    return [not np.ptp(values) > EQUAL * np.abs(values).max() for values in said]
+
+
 def as_constants(
-    model: Model, flat: np.ndarray, spread: np.ndarray, shown: Sequence[Curve], groups: int
+    model: Model, flat: np.ndarray, spread: np.ndarray, shown: Sequence[Curve], which: list[bool], groups: int
 ) -> tuple[Constant, ...]:
-    """Each function learned as a constant, with an interval by Student's distribution of the groups of runs."""
+    """Functions learned as constants, with intervals by Student's distribution of the groups of runs."""
     dofs = len(flat) - len(model.functional.coefficients)
     select = terms.constants(model.functional)
     select = select / select.sum(axis=1, keepdims=True)
     values, errors = select @ flat[dofs:], np.sqrt(np.diag(select @ spread[dofs:, dofs:] @ select.T))
     reach = float(scipy.stats.t.ppf(0.975, groups - 1))
     out = []
-    for curve, value, error in zip(shown, values.tolist(), errors.tolist(), strict=True):
-        known = float(curve.known[0]) if np.ptp(curve.known) < 1e-9 else None
+    for curve, value, error, constant in zip(shown, values.tolist(), errors.tolist(), which, strict=True):
+        if not constant:
+            continue
+        known = float(curve.known[0]) if np.isfinite(curve.known[0]) else None
         held = np.abs(curve.values - value) < 2 * curve.error
         out.append(Constant(curve.name, value, value - reach * error, value + reach * error, known, float(held.mean())))
     return tuple(out)

@@ -24,13 +24,14 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """A function learned as a constant: its 95 per cent interval, and how much of the curve's band holds it."""
+    """A function that is a constant by the network, learned as one: its 95 per cent interval, and how much of the
+    curve's band holds it."""
 
     name: str
     value: float
     low: float
     high: float
-    known: float | None  # None: it is none by the network
+    known: float | None  # None: the network says nothing of it
     flat: float  # share of the visited particles where |curve - value| is within two standard errors
 
     @property

@@ -80,5 +80,11 @@ def means(functional: Functional, coefficients: Float[np.ndarray, "dofs"]) -> Fl
     return flat @ coefficients / flat.sum(axis=1)
 
 
+def places(functional: Functional) -> list[slice]:
+    """Where the coefficients of each function stand."""
+    ends = np.cumsum([len(term.function.coefficients) for term in functional.terms]).tolist()
+    return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+
 def _ones(term: Term) -> Float[np.ndarray, "dofs"]:
     return (np.arange(len(term.function.coefficients)) % 2 ** len(term.of) == 0).astype(float)

@@ -16,7 +16,7 @@ from guldberg.text import format
 
 NAMES = {
     "learned": "learned functions",
-    "constants": "the same, each a constant",
+    "constants": "the same, constants where the network has them",
     "mean_field": "the network's own equation",
     "static_floor": "fitted at each time by itself",
     "noise": "noise of the held-out runs",

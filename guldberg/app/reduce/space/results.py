@@ -61,7 +61,7 @@ def as_json(found: SpaceReduced, spec: Spec, seconds: float) -> dict[str, Any]:
     nulls = [f"moments.rmse.{who} is null: {why}" for who, why in ABSENT.items()]
     nulls.append("moments of order 2, 3 and 4 are null: the model has one-body functions alone")
     nulls += [
-        f"the known value of {c.name} is null: by the network it is no constant"
+        f"the known value of {c.name} is null: the network says nothing of it"
         for c in found.constants
         if c.known is None
     ]
@@ -80,7 +80,7 @@ def fields(found: SpaceReduced) -> xr.Dataset:
 
 def summary(found: SpaceReduced) -> str:
     """The whole result as text for a terminal."""
-    lines = ["Learned functions as constants, with 95 % intervals:"]
+    lines = ["Functions that are constants by the network, learned as such, with 95 % intervals:"]
     for c in found.constants:
         known = "" if c.known is None else f"   by the network {c.known:g}"
         lines.append(f"  {c.name:18s} {c.value:9.4g}  [{c.low:.4g}, {c.high:.4g}]{known}")
@@ -88,6 +88,6 @@ def summary(found: SpaceReduced) -> str:
     lines += ["", f"Errors of densities on held-out runs, {UNIT}, at times "]
     lines[-1] += ", ".join(f"{t:.3g}" for t in found.times[shown])
     for who, errors in found.errors.items():
-        lines.append(f"  {report.NAMES[who]:34s}" + "".join(f"{errors[0, t]:9.3g}" for t in shown))
+        lines.append(f"  {report.NAMES[who]:48s}" + "".join(f"{errors[0, t]:9.3g}" for t in shown))
     notes = [f"  {warning}" for warning in found.warnings]
     return "\n".join([*lines, *(["", "Warnings:", *notes] if notes else [])])

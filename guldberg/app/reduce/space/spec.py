@@ -47,7 +47,41 @@ def diffusion() -> SpacePlan:
     return SpacePlan(box, (Cloud(0, 180, (5.0,), 0.5), Cloud(0, 20)), time=2.0)
 
 
-PRESETS: Mapping[str, Callable[[], SpacePlan]] = {"diffusion": diffusion}
+def birth() -> SpacePlan:
+    """0 -> A everywhere (b = 2), A -> 0 (k = 0.5), diffusion (D = 1): a bump and a hole towards their level."""
+    box = Box(parse("0 -> A @ 2\nA -> 0 @ 0.5"), (10.0,), (1.0,), radius=0.1, dt=0.1)
+    return SpacePlan(box, (Cloud(0, 150, (5.0,), 0.5), Cloud(0, 5)), time=2.0)
+
+
+def conversion() -> SpacePlan:
+    """A -> B (k = 0.8), both diffusing (D = 1 and 0.5): A in the middle, a little of B beside it."""
+    box = Box(parse("A -> B @ 0.8"), (10.0,), (1.0, 0.5), radius=0.1, dt=0.1)
+    clouds = (Cloud(0, 170, (5.0,), 0.6), Cloud(0, 30), Cloud(1, 60, (2.5,), 0.5), Cloud(1, 40))
+    return SpacePlan(box, clouds, time=2.0, cells=(80,), function=2)
+
+
+def plane() -> SpacePlan:
+    """The bump of `diffusion` in a plane between walls, off its middle."""
+    box = Box(parse("A -> 0 @ 0.5"), (6.0, 6.0), (1.0,), radius=0.1, dt=0.1, periodic=False)
+    return SpacePlan(
+        box, (Cloud(0, 170, (2.0, 2.5), 0.6), Cloud(0, 30)), time=1.5, snapshots=16, cells=(30, 30), elements=6
+    )
+
+
+def clouds() -> SpacePlan:
+    """A + B -> 0 within a radius, two clouds that overlap at a front: densities alone, contacts by what is learned."""
+    box = Box(parse("A + B -> 0 @ 0.1"), (10.0,), (0.5, 0.5), radius=0.1, dt=0.01, periodic=False)
+    start = (Cloud(0, 150, (3.5,), 0.8), Cloud(0, 20), Cloud(1, 150, (6.5,), 0.8), Cloud(1, 20))
+    return SpacePlan(box, start, time=2.0, cells=(80,), function=2, runs=250, held_out=250)
+
+
+PRESETS: Mapping[str, Callable[[], SpacePlan]] = {
+    "diffusion": diffusion,
+    "birth": birth,
+    "conversion": conversion,
+    "plane": plane,
+    "clouds": clouds,
+}
 
 
 def plan(entries: Entries, before: SpacePlan | None) -> SpacePlan:
