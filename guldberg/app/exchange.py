@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import xarray
 
 from guldberg import text
+from guldberg.app import netcdf
 from guldberg.app.options import ANTIMONY, SBML
 from guldberg.app.tables import write_experiments
 from guldberg.errors import InputError
@@ -34,7 +35,7 @@ def write(path: Path, table: Experiments, dataset: xarray.Dataset) -> None:
         packed = {
             name: {"zlib": True, "complevel": 4} for name in dataset.data_vars if dataset[name].dtype.kind in "fi"
         }
-        _whole(path, lambda part: dataset.to_netcdf(part, engine="h5netcdf", encoding=packed))
+        netcdf.write(path, dataset, packed)
     else:
         _whole(path, lambda part: write_experiments(table, part))
 

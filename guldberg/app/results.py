@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from guldberg.app import energies, facts, report, units, words
+from guldberg.app import energies, facts, netcdf, report, units, words
 from guldberg.app.checkpoints import write_whole
 from guldberg.app.sbml import library, writing
 from guldberg.app.spec import Spec
@@ -26,7 +26,7 @@ def write(folder: Path, found: Discovered, spec: Spec, seconds: float) -> None:
         known = units.common_unit(found.species, found.data.units)[0] or "", found.data.time_unit
         sbml = writing.write(Model(found.network(), {}), "network.xml", found.temperature, known)
         write_whole(folder / "network.xml", sbml.encode())
-    trajectories(found, spec).to_netcdf(folder / "trajectories.nc", engine="h5netcdf")
+    netcdf.write(folder / "trajectories.nc", trajectories(found, spec))
     write_whole(folder / "report.html", report.page(found, spec, seconds).encode())
     write_whole(folder / "result.json", facts.written(as_json(found, spec, seconds)))
 

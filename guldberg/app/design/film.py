@@ -13,7 +13,7 @@ import xarray as xr
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from guldberg.app import facts
+from guldberg.app import facts, netcdf
 from guldberg.app.spec import Spec
 from guldberg.design import trials
 from guldberg.design.result import Designed
@@ -85,10 +85,8 @@ def dataset(designed: Designed, shown: Film, spec: Spec) -> xr.Dataset:
 
 def save(path: Path, table: xr.Dataset) -> None:
     """As NetCDF4, compressed, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
     packed = {name: {"zlib": True, "complevel": 4} for name in table.data_vars if table[name].ndim > 2}
-    table.to_netcdf(part, engine="h5netcdf", encoding=packed)
-    part.replace(path)
+    netcdf.write(path, table, packed)
 
 
 def load(path: Path, designed: Designed) -> Film:
