@@ -2,9 +2,9 @@
 
     python examples/next_experiment.py [TABLE.csv] [SEEDS]
 
-Both begin with the same experiment, random amounts and even times. Then each either takes what `guldberg next` would
-propose or another random one, until the mechanism found is the true one and no rival is left, eight experiments at most.
-Normal noise of 0.05 on every value; amounts between 0 and 1. A script that was stopped goes on where it was.
+Both begin with the same experiment, random amounts and even times. Then one takes what `guldberg next` would propose,
+the other another random one, until the mechanism found is the true one and no rival is left, eight experiments at
+most. Normal noise of 0.05 on every value; amounts between 0 and 1. A script that was stopped goes on where it was.
 """
 
 import csv
@@ -70,7 +70,7 @@ def settled_after(text, last, chosen, seed):
         if found.equals(wanted) and not found.alternatives:
             return n
         plan = rng.uniform(size=len(network.species)), even
-        if chosen:
+        if chosen and found.steps:
             plan = proposed(found, last, seed)
         experiments.append(measured(network, *plan, 100 * seed + n))
     return MOST + 1

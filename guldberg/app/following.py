@@ -126,7 +126,7 @@ def facts(made: Plan) -> dict[str, Any]:
 
 
 def _experiment(found: Discovered, one: Proposed, asked: Question) -> dict[str, Any]:
-    rivals = zip(found.alternatives, one.separations, strict=False)
+    rivals = zip(following.rivals(found), one.separations, strict=True)
     constants = zip(_names(found), _spread(asked.models[0]), one.sd.tolist(), strict=True)
     return {
         "aim": asked.aim,
@@ -164,7 +164,7 @@ def _told(found: Discovered, n: int, one: Proposed, asked: Question) -> Iterator
     yield f"Experiment {n}: start from {amounts}"
     yield f"  samples at {', '.join(f'{t:g}' for t in one.times)} {found.data.time_unit}".rstrip()
     if asked.aim == "mechanism":
-        for rival, D in zip(found.alternatives, one.separations, strict=False):
+        for rival, D in zip(following.rivals(found), one.separations, strict=True):
             verdict = "settles it" if asked.margin < D else "may settle it" if asked.margin < 2 * D else "too little"
             yield f"  rival {words.rival(rival)}: chi2 is expected to rise by {D:.3g}, {verdict}"
         return
@@ -197,7 +197,7 @@ def _panel(axes: Any, made: Plan, one: Proposed, pool: np.ndarray, curves: list[
     sd = made.limits.sd[s]
     axes.fill_between(pool, curves[0] - 2 * sd, curves[0] + 2 * sd, color=COLOURS[0], alpha=0.15, lw=0)
     for n, curve in enumerate(curves):
-        label = "the mechanism found" if n == 0 else words.rival(made.found.alternatives[n - 1])
+        label = "the mechanism found" if n == 0 else words.rival(following.rivals(made.found)[n - 1])
         axes.plot(pool, curve, DASHES[n % len(DASHES)], color=COLOURS[n % len(COLOURS)], lw=1.3, label=plain(label))
     axes.plot(one.times, np.interp(one.times, pool, curves[0]), "|", color=COLOURS[0], ms=9)
     axes.set_title(plain(words.pretty(made.found.species[s])))

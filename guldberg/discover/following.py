@@ -11,7 +11,7 @@ from guldberg.discover import known
 from guldberg.discover.known import Known
 from guldberg.discover.library import Library
 from guldberg.discover.proposal import Aim, Limits, Model, Question, curves
-from guldberg.discover.result import Discovered
+from guldberg.discover.result import Discovered, Rival
 from guldberg.text import parse
 
 MOST = 6  # rivals looked at
@@ -19,17 +19,26 @@ FLOOR = 1e-9  # of the information on factors on the rates
 
 
 def question(found: Discovered, aim: Aim | None = None) -> Question:
-    """The mechanisms in the running, each refitted to the data; which of them it is, or the constants where no rival is
-    left (`aim` says otherwise). ValueError where a fit has no concentrations; ArithmeticError where it fails.
+    """The mechanisms in the running, each refitted to the data: which of them is it? Where no rival is left, or `aim`
+    says so, the question is for the constants.
+
+    ValueError where no reaction was found, or not from concentrations; ArithmeticError where a fit fails.
     """
     if found.fit.kind != "concentrations":
         raise ValueError("the next experiment is planned from concentrations; this mechanism was fitted to derivatives")
     best = [name for step in found.steps for name in step.equations(found.species)]
     constants = [k.value for step in found.steps for k in (step.forward, step.reverse) if k is not None]
-    others = [(rival.equations, rival.constants) for rival in found.alternatives[:MOST]]
+    if not best:
+        raise ValueError("no reaction was found: there is nothing to plan an experiment from")
+    others = [(rival.equations, rival.constants) for rival in rivals(found)]
     fits = [known.fit(found.data, library(e, found.species), np.array(k)) for e, k in [(best, constants), *others]]
     margin = 2 * float(np.log(max(found.fit.points, 2)))
     return Question([_model(fit) for fit in fits], margin, aim or ("mechanism" if others else "worst"))
+
+
+def rivals(found: Discovered) -> list[Rival]:
+    """Those that are looked at, best first."""
+    return [rival for rival in found.alternatives if rival.equations][:MOST]
 
 
 def library(equations: tuple[str, ...] | list[str], species: tuple[str, ...]) -> Library:

@@ -9,6 +9,7 @@ from measured import directions, measure
 from guldberg.app.synthetic import synthetic
 from guldberg.discover import discover, following, known, proposal
 from guldberg.discover.proposal import Limits, Model, Question
+from guldberg.discover.result import Rival
 from guldberg.text import parse
 
 DECAY = "A -> 0 @ 2"
@@ -116,6 +117,16 @@ def test_a_discovery_becomes_a_question():
     done = proposal.propose(asked, given)
     curve = following.predicted(asked.models[0], given, done.initial)
     np.testing.assert_allclose(curve[0], done.initial, atol=1e-9)
+
+
+def test_a_rival_without_reactions_is_no_rival_to_an_experiment():
+    data = measure("A -> B @ 2", 1.0, runs=2, points=6)
+    found = discover(data)
+    empty = Rival((), ("A -> B",), (), (), 3.0, 1e3)
+    asked = following.question(dataclasses.replace(found, alternatives=(empty,)))
+    assert len(asked.models) == 1 and asked.aim == "worst"
+    with pytest.raises(ValueError, match="no reaction was found"):
+        following.question(dataclasses.replace(found, steps=()))
 
 
 def test_derivatives_leave_no_such_question():
