@@ -15,7 +15,12 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NAMED = {"h5netcdf": 'engine="h5netcdf"', "h5py": "h5netcdf"}  # used through a name in the text, not by an import
 MODULES = {"PIL": "pillow", "libsbml": "python-libsbml"}  # imported by another name than the one they are installed by
-TOOLS = {"pytest-xdist": "-n 2", "import-linter": "lint-imports", "editables": "--editable"}  # how they are called
+SITE = {"mkdocs-material": "mkdocs build", "mkdocstrings": "mkdocs build"}
+TOOLS = {
+    "pytest-xdist": "-n 2",
+    "import-linter": "lint-imports",
+    "editables": "--editable",
+} | SITE  # how they are called
 CALLED = [ROOT / "Makefile", ROOT / "tools" / "venv.sh", ROOT / ".ci" / "run"]
 
 

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from guldberg.app.cli import cli
@@ -17,15 +16,9 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 
-def listed(nav) -> list[str]:
-    if isinstance(nav, str):
-        return [nav]
-    return [page for item in (nav.values() if isinstance(nav, dict) else nav) for page in listed(item)]
-
-
 def test_every_page_is_on_the_site():
-    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
-    assert sorted(listed(nav)) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+    nav = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    assert sorted(nav) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 
 
 def test_every_module_of_the_reference_exists():
