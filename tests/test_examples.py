@@ -232,3 +232,13 @@ def test_next_experiment_counts_experiments_and_goes_on_where_it_was(shown):
     lines = shown("next_experiment.py", "next.csv", "1").splitlines()
     assert len(lines) == 6 and lines[0].startswith("autocatalysis: random 4.0 (0 never), chosen ")
     assert all(1 <= float(re.search(r"chosen ([\d.]+)", text)[1]) <= 13 for text in lines[:5])
+
+
+@pytest.mark.slow
+def test_warm_hydrogen_gives_all_six_reactions_and_their_energies(shown):
+    text = shown("warm_hydrogen.py")
+    assert text.startswith("Mechanism: 6 reactions among 6 species") and "Detailed balance, held" in text
+    told = text.split("Constants at ")[1].split("Fit:")[0]
+    for start, truth in (("H2 -> 2 H", 110.0), ("O2 -> 2 O", 120.0), ("2 O -> O2", 10.0), ("H2 + O -> H2O", 30.0)):
+        value, low, high = line(told, start)[-3:]
+        assert low - (high - low) < truth < high + (high - low) and value == pytest.approx(truth, abs=3)

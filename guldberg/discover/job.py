@@ -103,6 +103,8 @@ class Discovery:
         columns = (column for run in self.data.runs for column in run.values.T)
         if all(len(set(column[np.isfinite(column)])) < 2 for column in columns):
             raise InputError("no species changes in any experiment: there is no reaction to find")
+        if self.options.detailed_balance and self._linear:
+            raise InputError("detailed balance is held in fits of concentrations only: delete the columns dA/dt")
 
     def init(self, seed: int = 0) -> State:
         """The method is deterministic: the seed is recorded and changes nothing."""
