@@ -24,7 +24,7 @@ from guldberg.closure.continuous.functional import Functional, path
 
 RIDGE = 1e-9  # of the mean curvature
 HALVINGS = 12
-CLOSE = 1e-6  # nats per run: a step that gains less is the last
+CLOSE = 1e-5  # nats per run: a step that gains less is the last
 BATCH = 64  # directions that are followed at once
 
 
