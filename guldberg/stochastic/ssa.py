@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import xarray
 
 PIECES = 256  # runs differ in length; between pieces an interruption is heard
+SLICE = 5_000_000  # reactions, about half a second, between which one is heard as well
 ORDER = 3  # three molecules meet; four do not
 LARGEST = 2**53  # up to here a number of molecules is exact as a float
 
@@ -78,13 +80,14 @@ def sample(
     temperature: float | None = None,
     most_events: int = 10**9,
     threads: int | None = None,
+    on_time: Callable[[float], None] = lambda t: None,
 ) -> Counts:
     """Let each run go from its `counts` at times[0] by its reactions, each with the propensity k V^(1-|nu|) prod
     n! / (n - nu)!: exact draws of the master equation (Gillespie, J. Phys. Chem. 81 (1977) 2340).
 
     `volume` is molecules per concentration. A run depends on `seed` and its number alone, whatever the number of
-    threads; after `most_events` reactions it stops. InputError for reactions of more than three molecules, counts that
-    are negative or not whole, times that do not rise.
+    threads; after `most_events` reactions it stops. `on_time` hears now and then how far a run is. InputError for
+    reactions of more than three molecules, counts that are negative or not whole, times that do not rise.
     """
     if not 0 < volume < np.inf:
         raise InputError(f"a volume of {volume}; expected a positive one")
@@ -95,7 +98,14 @@ def sample(
 
     def chunk(first: int, last: int) -> None:
         for r in range(first, last):
-            reached[r] = _run(keys[r], counts[r], times, tables, most_events, out[r])
+            n, counter, t, row, left = np.append(counts[r], 1.0), keys[r], times[0], 0, most_events
+            while True:
+                counter, t, row, happened = _run(np.uint64(counter), n, t, row, times, tables, min(SLICE, left), out[r])
+                left -= happened
+                if row == len(times) or not left:
+                    break
+                on_time(t)
+            reached[r] = row
 
     spread(chunk, runs, threads, pieces=PIECES)
     return Counts(times, out, network.species, float(volume), reached)
@@ -164,33 +174,32 @@ def _times(times: np.ndarray) -> Float[np.ndarray, "times"]:
 
 
 @jit
-def _run(counter, start, times, tables: Tables, most, out):
-    """One run; how many of the times it reached."""
-    n, a = np.ones(start.size + 1), np.empty(tables.c.size)
-    n[: start.size] = start
+def _run(counter, n, t, row, times, tables: Tables, most, out):
+    """At most so many reactions of one run; the counter and the time to go on from, the times written, the reactions
+    that happened. `n` goes with them. A waiting time that is drawn and not used is drawn again, the same, next time."""
+    species, a = n.size - 1, np.empty(tables.c.size)
     for r in range(a.size):
         a[r] = _propensity(tables, n, r)
-    sums, t, row, happened = np.empty(a.size), times[0], 0, 0
+    sums, happened = np.empty(a.size), 0
     while True:
         total = 0.0
         for r in range(a.size):
             total += a[r]
             sums[r] = total  # anew each time: differences would gather rounding errors where propensities fall
+        drawn, later = counter, np.inf
         if total > 0.0:
-            counter += GOLDEN
-            t -= np.log(unit(mix(counter))) / total
-        else:
-            t = np.inf
-        while times[row] < t:
-            for s in range(start.size):
+            drawn = counter + GOLDEN
+            later = t - np.log(unit(mix(drawn))) / total
+        while times[row] < later:
+            for s in range(species):
                 out[row, s] = np.int64(n[s])
             row += 1
             if row == times.size:
-                return row
+                return drawn, later, row, happened
         if happened == most:
-            return row
+            return counter, t, row, happened
         happened += 1
-        counter += GOLDEN
+        counter, t = drawn + GOLDEN, later
         level = unit(mix(counter)) * total
         r = 0
         while sums[r] < level:  # level > 0, and the last sum is the total: r has a propensity that is positive

@@ -200,3 +200,22 @@ def test_what_has_no_meaning_is_refused(text, asked, told):
     known = {"counts": [[1, 0]], "times": TIMES, "volume": 1.0, "seed": 0} | asked
     with pytest.raises(InputError, match=told):
         ssa.sample(parse(text), known.pop("counts"), known.pop("times"), **known)
+
+
+def test_a_run_in_slices_is_the_run(monkeypatch):
+    """Wherever it is cut: an interruption is heard between slices, and the numbers do not know."""
+    network = parse("A + B -> C @ 0.02\nC -> A + B @ 1\n0 -> A @ 5\nA -> 0 @ 0.1")
+    counts, times = np.array([[50, 40, 0]] * 3), np.linspace(0, 5, 7)
+    whole = ssa.sample(network, counts, times, volume=1.0, seed=3)
+    told = []
+    for length in (1, 7, 100):
+        monkeypatch.setattr(ssa, "SLICE", length)
+        cut = ssa.sample(network, counts, times, volume=1.0, seed=3, threads=1, on_time=told.append)
+        np.testing.assert_array_equal(cut.counts, whole.counts)
+    assert told and 0 <= min(told) and max(told) <= 5
+    short = ssa.sample(network, counts, times, volume=1.0, seed=3, most_events=100)
+    monkeypatch.setattr(ssa, "SLICE", 10**9)
+    np.testing.assert_array_equal(
+        short.counts, ssa.sample(network, counts, times, volume=1.0, seed=3, most_events=100).counts
+    )
+    assert short.stopped == 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray
 
+from guldberg.app.progress import INTERVAL
 from guldberg.app.simulate import plot
 from guldberg.app.simulate.asked import Asked, Simulated
 from guldberg.experiments import Experiments, Run
@@ -24,10 +27,26 @@ def run(asked: Asked, note: Callable[[str], None], *, runs: int = 1, volume: flo
             volume=volume,
             seed=seed,
             temperature=asked.temperature,
+            on_time=_now_and_then(asked.times[-1], note),
         )
         for _, counts, seed in asked.molecules(volume, note)
     ]
     return simulated(asked, found, "a thousand million reactions")
+
+
+def _now_and_then(end: float, note: Callable[[str], None]) -> Callable[[float], None]:
+    """Tell how far a long run is, every ten seconds."""
+    began = last = time.monotonic()
+
+    def on_time(t: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= INTERVAL:
+            last = now
+            left = (now - began) * (end - t) / t if t > 0 else math.inf
+            note(f"{now - began:6.1f} s  t = {t:.4g} of {end:.4g}  about {left:.0f} s left")
+
+    return on_time
 
 
 def simulated(asked: Asked, found: Sequence[Counts], limit: str = "") -> Simulated:
