@@ -4,7 +4,8 @@
 
 Both begin with the same experiment, random amounts and even times. Then one takes what `guldberg next` would propose,
 the other another random one, until the mechanism found is the true one and no rival is left, eight experiments at
-most. Normal noise of 0.05 on every value; amounts between 0 and 1. A script that was stopped goes on where it was.
+most. Normal noise of 0.05 on every value; amounts between 0 and 1; the conservation laws are told. A script that was
+stopped goes on where it was.
 """
 
 import csv
@@ -18,7 +19,8 @@ import numpy as np
 
 from guldberg import parse
 from guldberg.app.synthetic import synthetic
-from guldberg.discover import discover, following, proposal
+from guldberg.discover import Options, discover, following, proposal
+from guldberg.structure import conservation_laws
 
 jax.config.update("jax_enable_x64", True)
 
@@ -64,9 +66,10 @@ def settled_after(text, last, chosen, seed):
     """How many experiments until the true mechanism stands alone; one more than the most if it never does."""
     network, rng = parse(text), np.random.default_rng(seed)
     wanted, even = truth(network), np.linspace(0, last, POINTS)
+    told = Options(laws=tuple(tuple(map(int, law)) for law in conservation_laws(network)))
     experiments = [measured(network, rng.uniform(size=len(network.species)), even, 100 * seed)]
     for n in range(1, MOST + 1):
-        found = discover(together(experiments))
+        found = discover(together(experiments), told)
         if found.equals(wanted) and not found.alternatives:
             return n
         plan = rng.uniform(size=len(network.species)), even
