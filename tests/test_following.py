@@ -1,5 +1,6 @@
 """`guldberg next`: a table that can be filled in and read again, facts, a picture, and refusals in one line."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from guldberg.app import following, jobs, runs
 from guldberg.app.cli import cli
 from guldberg.app.tables import read_experiments, write_experiments
 from guldberg.discover import discover
+from guldberg.discover.result import Check
 from guldberg.errors import InputError
 
 FEW = "A -> B @ 2\nB -> C @ 1\nB + C -> 2 C @ 0.3"
@@ -49,6 +51,16 @@ def test_the_proposal_is_a_table_to_fill_in_with_facts_and_a_picture(found, tmp_
 def test_the_same_seed_proposes_the_same(found):
     once, again = (following.facts(following.plan(found, {}, 3)) for _ in range(2))
     assert once == again
+
+
+def test_where_no_mechanism_fits_the_proposal_says_so(found):
+    made = following.plan(found, {"points": 3}, 0)
+    bad = dataclasses.replace(found.fit, checks=(Check("slow", None, 1e-9),))
+    doubted = dataclasses.replace(made, found=dataclasses.replace(found, fit=bad))
+    assert following.summary(doubted) == "\n\n".join(
+        [following.summary(doubted).split("\n")[0], following.summary(made)]
+    )
+    assert following.summary(doubted).startswith("No mechanism fits")
 
 
 def test_constants_can_be_asked_for_in_place_of_rivals(found):

@@ -15,7 +15,7 @@ from discovered import mechanism, michaelis_menten
 from guldberg.app import report, results, words
 from guldberg.app.sbml import reading
 from guldberg.app.spec import Source, Spec, versions
-from guldberg.discover.result import Candidate, Check, Estimate, Rewriting
+from guldberg.discover.result import Candidate, Check, Estimate, Profile, Rewriting, Stability
 from guldberg.text import parse
 
 SPEC = Spec(
@@ -411,3 +411,21 @@ def test_what_has_the_same_equations_is_told_apart_from_rivals(found):
     assert said in Reader(report.page(same, SPEC, 1.0)).text and said in results.summary(same)
     assert results.as_json(same, SPEC, 1.0)["same_equations"][0]["constants"] == [1.5, 0.25]
     assert "same equations" not in results.summary(found)
+
+
+def test_profiles_and_stability_are_on_the_page_where_they_were_asked_for(found):
+    names = [name for step in found.steps for name in step.equations(found.species)]
+    k = np.geomspace(1.0, 9.0, 5)
+    profiles = tuple(Profile(name, k, np.log(k / 3) ** 2, np.log(k / 3) ** 2, k[:, None], 3.84) for name in names)
+    again = (Stability(names[0], 100, 100), Stability("S -> P", 3, 100))
+    more = dataclasses.replace(found, profiles=profiles, stability=again)
+    seen = Reader(report.page(more, SPEC, 1.0)).text
+    assert "100 of 100" in seen and "S -> P 3 of 100 not in the mechanism above" in seen
+    assert f"{names[1]} 0 of 100" in seen  # never found again
+    assert (
+        "Two crossings of the dotted line" in seen and "Two crossings" not in Reader(report.page(found, SPEC, 1.0)).text
+    )
+    table = results.as_json(more, SPEC, 1.0)
+    assert table["profiles"][0]["values"] == k.tolist() and table["stability"][1]["share"] == 0.03
+    assert "3 of 100  (not in the mechanism)" in results.summary(more)
+    assert table["weight"] + sum(rival["weight"] for rival in table["alternatives"]) == pytest.approx(1.0)

@@ -156,7 +156,9 @@ def _spread(model: Model) -> list[float | None]:
 def summary(made: Plan) -> str:
     """For the terminal."""
     pairs = enumerate(zip(made.experiments, made.asked, strict=True), 1)
-    return "\n\n".join("\n".join(_told(made.found, n, one, asked)) for n, (one, asked) in pairs)
+    told = ["\n".join(_told(made.found, n, one, asked)) for n, (one, asked) in pairs]
+    doubt = "No mechanism fits these data, and the proposal rests on one that does not."
+    return "\n\n".join([*([] if made.found.fit.fits else [doubt]), *told])
 
 
 def _told(found: Discovered, n: int, one: Proposed, asked: Question) -> Iterator[str]:
