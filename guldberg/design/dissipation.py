@@ -56,7 +56,7 @@ LEVEL = 9.9  # concentration of what is fed there: all stays below the 10 at whi
 ENERGY = (4.0, 0.0, -4.0, -4.0, -4.0)  # mu / RT to start with: the feed X0 is rich, what it decays to is poor
 
 
-def dissipation(*, shape: tuple[int, int] = (64, 64), updates: tuple[int, int] = (5800, 7000)) -> Recipe:
+def dissipation(*, shape: tuple[int, int] = (64, 64), updates: tuple[int, int] = (3600, 4400)) -> Recipe:
     """The largest entropy production of diffusion that is steady, with rates that one free energy for each species
     allows: first a smoothed initial state, then any."""
     loss = _steep() + 100 * Steps(0.05) + 20 * Ceiling(CAP, when=FROM_START_TO_END)
