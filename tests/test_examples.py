@@ -242,3 +242,32 @@ def test_warm_hydrogen_gives_all_six_reactions_and_their_energies(shown):
     for start, truth in (("H2 -> 2 H", 110.0), ("O2 -> 2 O", 120.0), ("2 O -> O2", 10.0), ("H2 + O -> H2O", 30.0)):
         value, low, high = line(told, start)[-3:]
         assert low - (high - low) < truth < high + (high - low) and value == pytest.approx(truth, abs=3)
+
+
+@pytest.mark.slow
+def test_stat5_gives_the_published_optimum_and_two_limits(shown):
+    text = shown("stat5.py")
+    assert line(text, "-ln likelihood")[0] == pytest.approx(138.22, abs=0.05)
+    for name, published in (("k_phos", 15767), ("k_imp_hetero", 0.01637), ("k_exp_homo", 0.00617), ("k_deg", 0.02698)):
+        value, low, high = (x for i, x in enumerate(line(text, name)) if i != 1)
+        assert value == pytest.approx(published, rel=0.02) and low < published < high
+    limits = {name: next(x for x in text.splitlines() if x.startswith(name)) for name in ("k_imp_homo", "k_exp_hetero")}
+    assert "only bounded from below" in limits["k_imp_homo"] and "only bounded from above" in limits["k_exp_hetero"]
+
+
+def test_hiv_gives_the_published_lives(shown):
+    text = shown("hiv.py")
+    for name, published in (("c", 2.06), ("delta", 0.53)):
+        value, _, low, high, _ = line(text, f"{name} ")
+        assert low < published < high and value == pytest.approx(published, rel=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.stochastic
+def test_closeness_learns_how_often_a_third_takes_one_of_a_pair(shown):
+    """By superposition 4 lambda = 20; the density of held-out runs is met within 5 per cent, by mean field within 40."""
+    text = shown("closeness.py")
+    value, low, high, theory = line(text, "superposition")
+    assert theory == 20 and low < high < 24 and abs(value - 20) < 2
+    held, learned, mean_field = line(text, " 2.0"[1:])[:3]
+    assert abs(learned / held - 1) < 0.05 and mean_field / held < 0.8

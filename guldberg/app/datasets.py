@@ -13,7 +13,7 @@ from guldberg.experiments import Experiments
 from guldberg.network import ReactionNetwork
 from guldberg.rates import Constant
 
-MEASURED = ("carotenoid", "alpha-pinene")
+MEASURED = ("carotenoid", "alpha-pinene", "stat5", "hiv")
 
 
 def path(name: str) -> Path:

@@ -25,10 +25,16 @@ def cycles(chosen: Library) -> Int[np.ndarray, "cycles reactions"]:
 
 
 def conditions(problem: Problem, chosen: Library) -> Float[np.ndarray, "conditions parameters"]:
-    """Rows whose product with (ln k, ln phi) is zero where detailed balance is known to hold, at every temperature."""
+    """Rows whose product with (ln k, ln phi) is known to be zero.
+
+    Those of detailed balance, at every temperature, and those of reactions that share one constant.
+    """
     powers, groups = problem.warmth.shape[1], len(problem.groups)
     turns = cycles(chosen) if problem.balanced else np.zeros((0, len(chosen.net)), int)
     blank = np.zeros((len(turns), groups))
     level = np.hstack([turns, blank, np.zeros((len(turns), powers * len(chosen.net)))])
     shifts = [np.hstack([0 * turns, blank, np.kron(turns, np.eye(powers)[p])]) for p in range(powers)]
-    return np.vstack([level, *shifts]).astype(float)
+    same = np.zeros((len(problem.equal), level.shape[1]))
+    for row, (i, j) in zip(same, problem.equal, strict=True):
+        row[i], row[j] = 1.0, -1.0
+    return np.vstack([level, *shifts, same]).astype(float)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -20,6 +21,24 @@ from guldberg.discover.warmth import warmth
 from guldberg.experiments import Experiments, Run
 
 HUGE = 1e100  # no concentration, nor a derivative of one, but of a solution on its way to infinity
+
+
+class Readings(NamedTuple):
+    """What an instrument shows where it shows no species: above . c / below . c, or the sum above . c itself."""
+
+    above: Float[np.ndarray, "readings species"]
+    below: Float[np.ndarray, "readings species"]  # a row of zeros: nothing to divide by
+
+    def of(self, solution: stiff.Solution) -> stiff.Solution:
+        """The readings, and their derivatives by the rule of quotients, in place of the concentrations."""
+        divisor = np.where(self.below.any(axis=1), solution.values @ self.below.T, 1.0)
+        values = solution.values @ self.above.T / divisor
+
+        def slope(by: np.ndarray) -> np.ndarray:
+            down = values[..., None] * np.einsum("rs,tsp->trp", self.below, by)
+            return (np.einsum("rs,tsp->trp", self.above, by) - down) / divisor[..., None]
+
+        return solution._replace(values=values, by_k=slope(solution.by_k), by_initial=slope(solution.by_initial))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +61,9 @@ class Problem:
     rtol: float
     bent: frozenset[int] = frozenset()  # reactions of the library whose Arrhenius line is bent: with a free exponent b
     balanced: bool = False  # detailed balance is known to hold
+    readings: Readings | None = None  # columns of `values` and `weights` where they are no species
+    equal: tuple[tuple[int, int], ...] = ()  # reactions of a known mechanism that share one constant
+    known: tuple[int, ...] = ()  # those whose constant is known
 
     @property
     def points(self) -> int:
@@ -150,6 +172,7 @@ def linearise(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray
     solution = integrate(problem, library, k, phi, c0, initials=initials)
     if not _solved(solution):
         return None
+    solution = solution if problem.readings is None else problem.readings.of(solution)
     residual = (solution.values - problem.values) * problem.weights
     blocks = [_block(problem, e, k, factor[e], c0[e], initials, solution, residual) for e in range(len(problem.times))]
     r, by_k, by_phi, steps = (list(part) for part in zip(*blocks, strict=True))
@@ -258,6 +281,7 @@ def residuals_at(
     solution = integrate(problem, library, k, phi, c0)
     if not _solved(solution):
         return None
+    solution = solution if problem.readings is None else problem.readings.of(solution)
     return ((solution.values - problem.values) * problem.weights)[problem.weights > 0]
 
 

@@ -148,7 +148,9 @@ class _Work:
 
     def __init__(self, problem: Problem, chosen: Library, low: np.ndarray, high: np.ndarray) -> None:
         self.problem, self.chosen, self.low, self.high = problem, chosen, low, high
-        self.frozen = low == high
+        self.held = low == high
+        self.held[list(problem.known)] = True
+        self.frozen = self.held.copy()
         self.ties = balance.conditions(problem, chosen) / TIGHT
         self.solves, self.failed = 0, 0
 
@@ -175,7 +177,7 @@ class _Work:
         return _Point(theta, c0, here, here.chi2 + float(tension @ tension), J, H, g)
 
     def fitted(self, here: _Point, active: np.ndarray) -> Fitted:
-        H = here.H + np.diag(np.where(self.low == self.high, KNOWN, 0.0))
+        H = here.H + np.diag(np.where(self.held, KNOWN, 0.0))
         runs = len(self.problem.times)
         k, phi = self.split(here.theta)
         return Fitted(np.asarray(active), k, phi, here.c0, here.chi2, H, self.solves * runs, self.failed * runs)

@@ -6,7 +6,18 @@ from measured import directions, measure
 from zoo import ZOO
 
 from guldberg.app.synthetic import synthetic
-from guldberg.discover.problem import chi2_at, linearise, natural, prepare, residuals_at, throughput
+from guldberg.discover.intervals import covariance
+from guldberg.discover.problem import (
+    Readings,
+    chi2_at,
+    integrate,
+    linearise,
+    natural,
+    prepare,
+    residuals_at,
+    throughput,
+)
+from guldberg.discover.refine import fit
 from guldberg.experiments import Experiments, Run
 from guldberg.text import parse
 
@@ -161,3 +172,34 @@ def test_natural_constants_scale_as_constants_do(name):
     ones = np.ones(len(data.species))
     before, after = (natural(prepare(d, ones), library) for d in (data, other))
     np.testing.assert_allclose(after, before / 60 * 1e3 ** (1 - library.reactants.sum(axis=1)))
+
+
+def test_readings_are_ratios_and_sums_and_are_differentiated_exactly():
+    problem, library, k, phi, _ = setup("consecutive", exact_start=True)
+    above, below = np.array([[1.0, 2, 0], [0, 1, 1]]), np.array([[1.0, 1, 1], [0, 0, 0]])
+    shown = Readings(above, below)
+    species = integrate(problem, library, k, phi, problem.initial).values
+    values = np.column_stack([species @ above[0] / species.sum(axis=1), species @ above[1]])
+    weights = np.full(values.shape, 7.0)
+    problem = dataclasses.replace(problem, values=values - 0.1, weights=weights, readings=shown)
+    np.testing.assert_allclose(residuals_at(problem, library, k, phi, problem.initial), 0.7, rtol=1e-9)
+    here = linearise(problem, library, k, phi, problem.initial)
+    by_k = central(lambda x: residuals_at(problem, library, x, phi, problem.initial), k)
+    np.testing.assert_allclose(here.by_k, by_k, rtol=1e-5, atol=1e-5)
+
+
+def test_reactions_that_share_a_constant_have_one():
+    data = measure("A -> B @ 1\nC -> D @ 3", 1.0, relative=0.01, runs=4)
+    library, _ = directions(parse("A -> B @ 1\nC -> D @ 3"))
+    problem = dataclasses.replace(prepare(data, np.full(4, 0.01)), equal=((0, 1),))
+    found = fit(problem, library, np.arange(2), np.ones(2))
+    assert found.k[0] == pytest.approx(found.k[1], rel=1e-3) and 1 < found.k[0] < 3
+
+
+def test_a_known_constant_stays_in_fits_and_profiles():
+    data = measure("A -> B @ 1\nB -> C @ 3", 1.0, relative=0.01, runs=4)
+    library, k = directions(parse("A -> B @ 1\nB -> C @ 3"))
+    problem = dataclasses.replace(prepare(data, np.full(3, 0.01)), known=(1,))
+    found = fit(problem, library, np.arange(2), k * [2.0, 1.1])
+    assert found.k[1] == pytest.approx(3.3, rel=1e-12) and found.k[0] == pytest.approx(1.0, abs=0.2)
+    assert covariance(found)[1, 1] < 1e-20
