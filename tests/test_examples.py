@@ -265,7 +265,7 @@ def test_hiv_gives_the_published_lives(shown):
 @pytest.mark.slow
 @pytest.mark.stochastic
 def test_closeness_learns_how_often_a_third_takes_one_of_a_pair(shown):
-    """By superposition 4 lambda = 20; the density of held-out runs is met within 5 per cent, by mean field within 40."""
+    """By superposition 4 lambda = 20; the density of held-out runs is met within 5 %, by mean field not."""
     text = shown("closeness.py")
     value, low, high, theory = line(text, "superposition")
     assert theory == 20 and low < high < 24 and abs(value - 20) < 2

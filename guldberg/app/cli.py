@@ -173,7 +173,7 @@ def reduce(spec: str, out: Path | None, seed: int, as_json: bool) -> None:
     """From simulated particles on a lattice to a small learned ODE of their statistics.
 
     Presets: annihilation (a chain, A + A -> 0) and rossler (a box of 10 x 10 x 10 sites); without a lattice diffusion,
-    birth, conversion, plane and clouds. A spec in TOML asks for a network of your own, or for another budget.
+    birth, conversion and plane. A spec in TOML asks for a network of your own, or for another budget.
 
     \b
     Example: guldberg reduce annihilation --out reduced

@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -27,6 +27,8 @@ SAFETY = 2.0  # of 2.785, where the rule of Runge and Kutta is no longer stable 
 class AbstractOperator(eqx.Module):
     """What of nu stands behind one of the functions."""
 
+    moves: ClassVar[float] = 0.0  # its function where particles diffuse, in units of D
+
     @abc.abstractmethod
     def __call__(self, nu: Float[Array, "species *grid"], species: int, grid: Grid) -> Float[Array, "*grid"]:
         """operator[nu] for the equation of one species."""
@@ -42,12 +44,16 @@ class One(AbstractOperator):
 class Laplacian(AbstractOperator):
     """laplacian nu."""
 
+    moves = 1.0
+
     def __call__(self, nu: Float[Array, "species *grid"], species: int, grid: Grid) -> Float[Array, "*grid"]:
         return grid.laplacian(nu[species][None])[0]
 
 
 class SquaredGradient(AbstractOperator):
     """|grad nu|^2."""
+
+    moves = -1.0
 
     def __call__(self, nu: Float[Array, "species *grid"], species: int, grid: Grid) -> Float[Array, "*grid"]:
         return jnp.sum(grid.gradient(nu[species][None])[:, 0] ** 2, axis=0)

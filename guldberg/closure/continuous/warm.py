@@ -48,16 +48,20 @@ def _fitted(elements: Float[np.ndarray, "points dofs"], counts: np.ndarray, cell
 
 
 def least_squares(
-    functional: Functional, fits: Fits, seen: Seen, directions: Float[np.ndarray, "q dofs"]
+    functional: Functional,
+    fits: Fits,
+    seen: Seen,
+    directions: Float[np.ndarray, "q dofs"],
+    known: Float[np.ndarray, "dofs"],
 ) -> Float[np.ndarray, "dofs"]:
     """nu(t + span) - nu(t) = span / 2 (F[nu(t)] + F[nu(t + span)]), linear in the coefficients of F: these are sought
-    along `directions`, each difference weighted by the particles that are there."""
+    from `known` along `directions`, each difference weighted by the particles that are there."""
     rows = np.asarray(_rows(functional, jnp.asarray(fits.nu)))
     rows = 0.5 * seen.span * (rows[1:] + rows[:-1])
     changes, weights = np.diff(fits.nu, axis=0), seen.cell * np.exp(-(fits.nu[1:] + fits.nu[:-1]) / 2)
-    flat = rows.reshape(-1, rows.shape[-1]) @ directions.T
-    roots = np.sqrt(weights).ravel()
-    return np.linalg.lstsq(flat * roots[:, None], changes.ravel() * roots)[0] @ directions
+    flat, roots = rows.reshape(-1, rows.shape[-1]), np.sqrt(weights).ravel()
+    left = (changes.ravel() - flat @ known) * roots
+    return known + np.linalg.lstsq(flat @ directions.T * roots[:, None], left)[0] @ directions
 
 
 @eqx.filter_jit

@@ -70,7 +70,8 @@ class SpaceState:
     held: Counts | None = None
     fitted: Float[np.ndarray, "times species *grid"] | None = None
     dofs: Float[np.ndarray, "times species dofs"] | None = None
-    flat: Float[np.ndarray, "p"] | None = None  # every function constant
+    flat: Float[np.ndarray, "p"] | None = None  # functions constant that are so by the network
+    given: bool = False  # whether learning began from the diffusivities of the box
     penalties: tuple[tuple[float, Float[np.ndarray, "groups"]], ...] = ()  # penalty, entropies of a fold
     parameters: Float[np.ndarray, "p"] | None = None
     spread: Float[np.ndarray, "p p"] | None = None  # covariance of `parameters`
@@ -140,12 +141,20 @@ class SpaceReduction:
         return dataclasses.replace(state, fitted=fits.nu, dofs=fits.dofs)
 
     def _warm(self, state: SpaceState) -> SpaceState:
-        """Every function constant: what differences of noisy fits can tell without falling over."""
-        assert state.fitted is not None and state.dofs is not None
-        functional = self._functional(state)
-        fits, flat = Fits(state.fitted, state.dofs), terms.constants(functional)
-        u = warm.least_squares(functional, fits, self._seen(state), flat)
-        return dataclasses.replace(state, flat=np.concatenate([state.dofs[0].ravel(), u]))
+        """Every function constant: what differences of noisy fits can tell; where that falls over, what moves
+        particles is first taken from the diffusivities of the box."""
+        first = self._begun(state, given=False)
+        finite = np.isfinite(likelihood.entropy(self._nu(self._model(first), _there(first.flat)), self._seen(state)))
+        return first if finite else dataclasses.replace(self._begun(state, given=True), given=True)
+
+    def _begun(self, state: SpaceState, *, given: bool) -> SpaceState:
+        functional, fits = self._functional(state), Fits(_there(state.fitted), _there(state.dofs))
+        flat = terms.constants(functional)
+        moves = np.array([term.operator.moves for term in functional.terms])
+        D = np.array([self.plan.box.diffusivity[term.species] for term in functional.terms])
+        known, free = ((moves * D) @ flat, flat[moves == 0]) if given else (np.zeros(flat.shape[1]), flat)
+        u = warm.least_squares(functional, fits, self._seen(state), free, known)
+        return dataclasses.replace(state, flat=np.concatenate([fits.dofs[0].ravel(), u]))
 
     def _constants(self, state: SpaceState) -> SpaceState:
         """The same through the whole path, whose steps follow what diffusion is found."""
@@ -206,7 +215,8 @@ class SpaceReduction:
         functional, flat = self._functional(state), _there(state.flat)
         sizes = terms.means(functional, flat[-len(functional.coefficients) :])
         moving = [isinstance(term.operator, Laplacian) for term in functional.terms]
-        substeps = functional.substeps(self.plan.span, ROOM * float(np.max(np.abs(sizes[moving]))))
+        fastest = max(*self.plan.box.diffusivity, *np.abs(sizes[moving]).tolist())
+        substeps = functional.substeps(self.plan.span, ROOM * fastest)
         return Model(functional, elements(self.plan.grid, self.plan.elements), np.array(substeps))
 
     def _smooth(self, state: SpaceState, penalty: float) -> tuple[np.ndarray, np.ndarray]:
@@ -235,6 +245,10 @@ class SpaceReduction:
         return np.asarray(likelihood.followed(model, jnp.asarray(parameters), *shape))
 
     def _warnings(self, state: SpaceState) -> list[str]:
+        if state.given:
+            return [
+                "Differences of snapshots were too noisy to begin from: learning began from the given diffusivities."
+            ]
         return []
 
 

@@ -64,7 +64,7 @@ def _over(points: Float[np.ndarray, "points arguments"], cells: int) -> CubicEle
 
 def roughness(functional: Functional, sizes: Float[np.ndarray, "terms"]) -> Float[np.ndarray, "dofs dofs"]:
     """The mean square of second derivatives of each function, over the square of its size."""
-    sizes = np.maximum(np.abs(sizes), LEAST * np.abs(sizes).max())
+    sizes = np.maximum(np.abs(sizes), LEAST * np.abs(sizes).max() or 1.0)
     blocks = [term.function.roughness() / size**2 for term, size in zip(functional.terms, sizes, strict=True)]
     return np.asarray(scipy.linalg.block_diag(*blocks))
 
