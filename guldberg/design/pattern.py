@@ -29,14 +29,15 @@ def pattern(
     species: int = 4,
     reactions: Callable[[int], Reactions] = gray_scott_like,
     horizons: Sequence[float] = (64, 256, 1024),
-    updates: Sequence[int] = (1000, 1500, 900),
-    rates: Sequence[float] = (2e-2, 2e-2, 1e-2),
-    noise: float = 0.05,
+    updates: Sequence[int] = (800, 1000, 2000),
+    rates: Sequence[float] = (2e-2, 2e-2, 1.5e-2),
+    noise: float = 0.03,
 ) -> Recipe:
     """A picture that lasts: the initial state learned directly, and T in stages, since what is learned within 32 s
     holds 32 s. Each stage starts anew with a warm-up, and its steps shrink along a cosine: `rates` are those of the
     initial state, a tenth of them those of the constants. Each update of all stages but the last meets another white
     noise of this deviation on the initial state: what is learned without does not survive any.
+    The last stage also reads an early time, or what was there in the first minutes goes.
 
     In a dish with walls, of one to three dimensions: on a torus the edges of a picture would meet. ValueError where
     horizons, updates and rates do not go together."""
@@ -53,6 +54,9 @@ def pattern(
         raise ValueError(f"{len(horizons)} horizons, {len(updates)} updates and {len(rates)} rates do not go together")
     loss = likeness(picture, When(0.25, 0.5, 1.0, random=1))
     stages = [Stage(T, n, loss, _descent(rate)) for T, n, rate in zip(horizons, updates, rates, strict=False)]
+    if len(stages) > 1:
+        from_first_to_last = likeness(picture, When(0.06, 0.25, 0.5, 0.75, 1.0, random=1))
+        stages[-1] = dataclasses.replace(stages[-1], loss=from_first_to_last)
     if noise:
         disturb = Rough(state=noise, ramp=0.3)
         stages[:-1] = [dataclasses.replace(stage, disturb=disturb) for stage in stages[:-1]]
