@@ -53,7 +53,7 @@ class BoxPlan:
     counts: tuple[int, ...]  # particles of each species at the start that is followed longest
     steps: int = 100
     simulations: int = 2000  # of that start, to learn from; as many again to be judged by
-    starts: int = 80  # further starts, uniform in `low` to `high` particles of each species; 0: none
+    starts: int = 160  # further starts, uniform in `low` to `high` particles of each species; 0: none
     start_steps: int = 30
     start_simulations: int = 300
     low: int = 40
