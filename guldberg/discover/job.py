@@ -99,10 +99,11 @@ class Discovery:
     state_types = (State, Search, Fitted, Visited, Estimate, Balance, Cycle, Range, Profile)
 
     def __post_init__(self) -> None:
-        """InputError where there is nothing to learn from."""
+        """InputError where there is nothing to learn from, or where the options ask for what the data do not allow."""
         columns = (column for run in self.data.runs for column in run.values.T)
         if all(len(set(column[np.isfinite(column)])) < 2 for column in columns):
             raise InputError("no species changes in any experiment: there is no reaction to find")
+        warmth(self.data)  # refuses runs of which some have a temperature and others none
         if self.options.detailed_balance and self._linear:
             raise InputError("detailed balance is held in fits of concentrations only: delete the columns dA/dt")
 
