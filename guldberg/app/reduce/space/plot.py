@@ -82,11 +82,16 @@ def _curve(axes: Axes, curve: Curve, species: tuple[str, ...]) -> None:
 
 
 def _scatter(axes: Axes, curve: Curve, species: tuple[str, ...]) -> None:
-    x = curve.known
+    """Against the network's function, or, where that is constant, against the first nu."""
+    names = [plain(species[s]) for s in curve.of]
+    constant = np.ptp(curve.known) < 1e-9
+    x = curve.points[:, 0] if constant else curve.known
     axes.errorbar(x, curve.values, 2 * curve.error, fmt=".", color=COLOURS[0], ecolor=COLOURS[5], ms=3, lw=0.6)
-    ends = [float(np.nanmin(x)), float(np.nanmax(x))]
-    axes.plot(ends, ends, color=INK, ls="--", lw=1)
-    axes.set(xlabel=f"by the network, of {', '.join(plain(species[s]) for s in curve.of)}", ylabel="learned")
+    ends = np.array([np.nanmin(x), np.nanmax(x)])
+    axes.plot(ends, np.full(2, curve.known[0]) if constant else ends, color=INK, ls="--", lw=1)
+    axes.set(
+        xlabel=f"nu of {names[0]}" if constant else f"by the network, of nu of {', '.join(names)}", ylabel="learned"
+    )
 
 
 @styled
