@@ -113,7 +113,7 @@ def doubts(laws: tuple[ArrheniusLaw, ...], temperature: float | None) -> list[st
     if not names:
         return []
     which = "any reaction" if len(names) == len(laws) else ", ".join(names)
-    held = f"b is held at 0, and Ea is that around {temperature:.0f} K"
+    held = f"b is held at 0, Ea is that around {temperature:.0f} K, its interval that of a straight line"
     return [f"b and Ea of {which} cannot be told apart within these temperatures: {held}"]
 
 
