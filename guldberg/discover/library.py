@@ -63,7 +63,7 @@ def build(
     """All reactions between complexes of up to `max_order` molecules with laws . net = 0.
 
     `catalysts`: whether a species may stand on both sides. Reactions of the same reactants in the same direction have
-    the same equations up to a factor on the constant (`parallels`): one stands for them.
+    the same equations up to a factor on the constant: one stands for them.
     """
     pool = complexes(species, max_order)
     weight = pool @ laws.T
@@ -90,20 +90,3 @@ def _without_parallels(library: Library) -> Library:
         if name not in best or rank[i] < rank[best[name]]:
             best[name] = i
     return library.take(sorted(best.values()))
-
-
-def parallels(
-    reactants: Int[np.ndarray, "species"], products: Int[np.ndarray, "species"], max_order: int
-) -> list[tuple[Int[np.ndarray, "species"], float]]:
-    """(products, factor on the constant) of other reactions of the same reactants with the same equations.
-
-    2 A -> 0 at k and 2 A -> A at 2 k cannot be told apart. Feeds (0 -> A) are left out: one molecule at a time.
-    """
-    unit = np.array(direction(reactants, products)[1])
-    present = int(np.abs(products - reactants).sum() // np.abs(unit).sum())
-    out = []
-    for times in range(1, max_order + 1) if reactants.any() else ():
-        other = reactants + times * unit
-        if times != present and (other >= 0).all() and other.sum() <= max_order:
-            out.append((other, present / times))
-    return out

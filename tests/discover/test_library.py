@@ -6,7 +6,7 @@ import pytest
 from measured import directions
 from zoo import ZOO
 
-from guldberg.discover.library import Library, build, complexes, direction, parallels
+from guldberg.discover.library import Library, build, complexes, direction
 
 
 def plain(laws, species, max_order, catalysts):
@@ -92,18 +92,6 @@ def test_of_parallel_reactions_the_smallest_change_stands_for_all():
     assert library.products[(library.reactants == [2, 0]).all(axis=1)].tolist() == [[1, 1]]
     library = build(np.zeros((0, 1), int), 1)
     assert library.products[(library.reactants == [2]).all(axis=1)].tolist() == [[0]]
-
-
-@pytest.mark.parametrize("max_order", [2, 3])
-def test_parallels_are_all_reactions_with_the_same_equations(max_order):
-    """k net = (factor k) net', for every other pair of complexes for which that holds."""
-    pool = complexes(2, max_order)
-    pairs = [(a, b) for a, b in itertools.permutations(pool, 2) if a.any()]
-    for a, b in pairs:
-        found = parallels(a, b, max_order)
-        assert all(np.allclose(factor * (other - a), b - a) for other, factor in found)
-        same = {tuple(d) for c, d in pairs if (c == a).all() and direction(c, d) == direction(a, b)} - {tuple(b)}
-        assert {tuple(other) for other, _ in found} == same
 
 
 def test_an_empty_library_is_one():
