@@ -22,7 +22,7 @@ NAMES = {
     "noise": "noise of the held-out runs",
 }
 PICTURES = {
-    "densities": "Densities of runs that nothing was learned from (grey) and of the learned equation.",
+    "densities": "Densities of runs that nothing was learned from, and of the learned equation.",
     "functions": "The learned functions over the values of nu that particles visit, with two standard errors; dashed: "
     "what the network says.",
     "errors": "Root mean square errors of the densities on held-out runs, and the share of places where these are more "
