@@ -152,6 +152,8 @@ class Discovery:
         """The noise of each species, and the laws that may hold."""
         sd = noise.usable(self.data)
         notes = () if self.look is None else self.look(self.data)
+        if self.options.derivatives and self.data.has_derivatives and not self._linear:
+            notes += ("the experiments differ in temperature: the derivatives were not used, only the concentrations",)
         after = dataclasses.replace(state, sd=sd, pending=tuple(self._hypotheses(sd)), notes=notes)
         if self._linear:
             return dataclasses.replace(after, stage="resamples" if self.options.resamples else "done")

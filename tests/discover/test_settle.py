@@ -8,7 +8,7 @@ import pytest
 from measured import directions
 
 from guldberg.app.synthetic import synthetic
-from guldberg.discover import balance, intervals, refine, settle
+from guldberg.discover import balance, discover, intervals, refine, settle
 from guldberg.discover.library import Library
 from guldberg.discover.problem import by_factors, linearise, prepare, residuals_at
 from guldberg.discover.result import Estimate
@@ -154,3 +154,12 @@ def test_detailed_balance_holds_at_every_temperature():
     conditions = balance.conditions(problem, ways(network))
     assert conditions.shape == (2, 12)
     np.testing.assert_allclose(conditions @ np.log(np.append(at.k, at.phi)), 0, atol=1e-3)
+
+
+def test_derivatives_at_several_temperatures_are_left_aside_and_that_is_said():
+    network, rng = parse(BENT), np.random.default_rng(0)
+    c0s, kelvin = rng.uniform(0.2, 1, (6, 3)), np.resize([300.0, 330.0, 360.0], 6)
+    data = synthetic(network, c0s, np.linspace(0, 2, 12), noise=SD, derivatives=True, temperatures=kelvin)
+    found = discover(data)
+    assert found.fit.kind == "concentrations" and found.network().equations() == network.equations()
+    assert any("derivatives were not used" in warning for warning in found.warnings)
