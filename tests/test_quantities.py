@@ -66,9 +66,10 @@ def test_an_exported_model_is_consistent_in_its_units():
         document.setConsistencyChecks(libsbml.LIBSBML_CAT_MODELING_PRACTICE, False)
         said[known] = document.checkConsistency()
         again = reading.read(text.encode(), "x.xml", lambda note: None)
-        assert again.network.equations() == reading.read(
-            writing.write(model, "x.xml").encode(), "x.xml", lambda note: None
-        ).network.equations()
+        assert (
+            again.network.equations()
+            == reading.read(writing.write(model, "x.xml").encode(), "x.xml", lambda note: None).network.equations()
+        )
     assert said["mmol/L", "min"] == 0 and said["", ""] > 0
     assert 'timeUnits="time_unit"' in writing.write(model, "x.xml", units=("mM", "s"))
     assert "unitDefinition" not in writing.write(model, "x.xml", units=("%", "s"))
