@@ -8,7 +8,7 @@ import pytest
 from measured import directions
 
 from guldberg.app.synthetic import synthetic
-from guldberg.discover import balance, discover, intervals, refine, settle
+from guldberg.discover import Options, balance, discover, intervals, refine, settle
 from guldberg.discover.library import Library
 from guldberg.discover.problem import by_factors, linearise, prepare, residuals_at
 from guldberg.discover.result import Estimate
@@ -163,3 +163,11 @@ def test_derivatives_at_several_temperatures_are_left_aside_and_that_is_said():
     found = discover(data)
     assert found.fit.kind == "concentrations" and found.network().equations() == network.equations()
     assert any("derivatives were not used" in warning for warning in found.warnings)
+
+
+def test_detailed_balance_of_a_mechanism_without_a_cycle_is_said_to_change_nothing():
+    network = parse("A -> B @ 1\nB -> C @ 2")
+    c0s = np.random.default_rng(0).uniform(0.2, 1, (4, 3))
+    data = synthetic(network, c0s, np.linspace(0, 2, 12), noise=SD)
+    found = discover(data, Options(detailed_balance=True))
+    assert found.balance is None and any("asks nothing of its constants" in warning for warning in found.warnings)
