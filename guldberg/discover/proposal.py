@@ -93,8 +93,9 @@ class Rows(NamedTuple):
     e: Float[np.ndarray, "states times"]
 
     def total(self, chosen: Bool[np.ndarray, "sets times"]) -> Float[np.ndarray, "states sets parameters parameters"]:
-        """Information after sampling at each of some sets of times."""
-        return np.einsum("gt,ntpq->ngpq", chosen * 1.0, self.M) + self.information
+        """Information after sampling at each of some sets of times; what is told by nothing keeps a little."""
+        total = np.einsum("gt,ntpq->ngpq", chosen * 1.0, self.M) + self.information
+        return total + RIDGE * np.eye(total.shape[-1]) * total
 
     def separations(self, chosen: Bool[np.ndarray, "sets times"]) -> Float[np.ndarray, "states sets"]:
         """D for each state and set of times."""

@@ -129,6 +129,13 @@ def test_a_rival_without_reactions_is_no_rival_to_an_experiment():
         following.question(dataclasses.replace(found, steps=()))
 
 
+def test_constants_known_only_as_a_ratio_break_nothing():
+    """Of a pair that is in equilibrium at once only the ratio shows, with errors of 1e-6: singular information."""
+    models = [model("A <-> B @ 1e7, 1e7\nB -> C @ 1", 0.0), model("A <-> B @ 1e7, 1e7\nA -> C @ 1", 0.0)]
+    best = proposal.propose(Question(models, 10.0, "mechanism"), limits(3, sd=np.full(3, 1e-6)))
+    assert np.isfinite(best.separations).all() and np.isfinite(best.sd).all()
+
+
 def test_derivatives_leave_no_such_question():
     data = synthetic(parse(DECAY), np.array([[1.0], [0.5]]), np.linspace(0, 1, 5), derivatives=True)
     with pytest.raises(ValueError, match="derivatives"):
