@@ -129,6 +129,9 @@ class Discovery:
             raise ValueError("no mechanism has been fitted yet")
         setting, counts = self._setting(state, best.laws), (state.solves, state.failed)
         found = assemble.from_search(setting, best, state.estimates, counts, state.left_out)
+        if self.options.detailed_balance and found.steps and state.balance is None:
+            said = "no cycle of reversible reactions in the mechanism: detailed balance asks nothing of its constants"
+            found = dataclasses.replace(found, warnings=(*found.warnings, said))
         return self._told(dataclasses.replace(found, balance=state.balance, profiles=state.profiles), state)
 
     def _told(self, found: Discovered, state: State) -> Discovered:
