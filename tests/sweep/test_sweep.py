@@ -84,6 +84,7 @@ def test_the_table_is_a_file_of_its_own(spec):
     assert page.count("data:image/png") == 2 and "2 of 2 members finished" in page
 
 
+@pytest.mark.slow
 def test_a_member_is_a_run_that_repeats_alone(spec, capsys, monkeypatch):
     """The command in its spec, typed in its folder, gives what the member has."""
     sweep = asked(spec, "k1=0.5,1", "seed=0..1")
@@ -127,6 +128,7 @@ def test_one_member_that_fails_is_told_and_the_others_go_on(spec):
     assert "too many to count" in (spec.parent / "swept" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_seeds_are_those_of_the_command(spec):
     found, _ = go(asked(spec, "seed=0..2"))
     ends = [_final(spec, row)["A"] for row in found["members"]]
@@ -198,6 +200,7 @@ def test_specs_of_other_jobs_are_taken_as_they_are(tmp_path):
     assert inputs == [tmp_path / "p.png"]
 
 
+@pytest.mark.slow
 def test_hostile_names_do_no_harm(tmp_path):
     name = "<script>alert(1)</script>'; -- ../../x"
     (tmp_path / "n.crn").write_text(f'"{name}" -> B @ 1\ninitial: "{name}" = 1\n')
@@ -281,6 +284,7 @@ def test_a_process_that_dies_costs_its_member_no_more_than_a_beginning_anew(long
     assert "3 of 3 members finished" in said
 
 
+@pytest.mark.slow
 def test_the_local_engine_ends_when_its_owner_does(tmp_path, spec):
     """A child starts the engine and is killed: its workers are gone soon after."""
     code = (
