@@ -269,5 +269,5 @@ def test_closeness_learns_how_often_a_third_takes_one_of_a_pair(shown):
     text = shown("closeness.py")
     value, low, high, theory = line(text, "superposition")
     assert theory == 20 and low < high < 24 and abs(value - 20) < 2
-    held, learned, mean_field = line(text, " 2.0"[1:])[:3]
+    held, learned, mean_field = line(text, "2.0")[:3]
     assert abs(learned / held - 1) < 0.05 and mean_field / held < 0.8
