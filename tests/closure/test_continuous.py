@@ -47,6 +47,7 @@ def bump(n, t=0.0, D=0.4, k=0.3):
     return -np.log(np.exp(-k * t) * density)[None]
 
 
+@pytest.mark.slow
 def test_an_exact_solution_is_followed_to_second_order_in_the_spacing():
     errors = []
     for n in (20, 40, 80):
@@ -88,6 +89,7 @@ def same_as_autodiff(F, start, counts):
     assert np.abs(found.coefficients - by_coefficients).max() < 1e-8 * np.abs(by_coefficients).max()
 
 
+@pytest.mark.slow
 def test_the_adjoint_equation_gives_the_derivative_of_the_discretised_action():
     """Of one term, nonlinear since its function is bent."""
     whole, counts = diffusing(12), np.random.default_rng(0).uniform(0.2, 1.0, (4, 1, 12))
@@ -176,6 +178,7 @@ def exact(n=40, times=6, span=0.3):
     return Seen(np.concatenate([means + wobble, means - wobble]), span, L / n)
 
 
+@pytest.mark.slow
 def test_static_fits_meet_the_moments_of_every_element():
     seen, Phi = exact(), elements(Grid.periodic((40,), L / 40), 5)
     fits = warm.static_fits(Phi, seen)

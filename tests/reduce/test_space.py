@@ -63,6 +63,7 @@ def test_the_share_beyond_two_standard_errors_is_that_of_chance():
 SPECS = {
     "no reactions": ('[box]\nlengths = [5.0]\n', ("reactions",)),
     "three axes": ('reactions = "A -> 0 @ 1"\n[box]\nlengths = [5, 5, 5]\n', ("[box] lengths", "1 or 2")),
+    "three species": ('reactions = "A + B -> C @ 1"\n[box]\nlengths = [5]\n', ("reactions", "at most 2", "A, B, C")),
     "no start": ('reactions = "A -> 0 @ 1"\n[box]\nlengths = [5]\n', ("start", "[[start]]")),
     "a species that is none": ('preset = "diffusion"\n[[start]]\nspecies = "C"\ncount = 5\n', ("species", "'C'", "A")),
     "outside": ('preset = "diffusion"\n[[start]]\nspecies = "A"\ncount = 5\ncentre = [11]\n', ("centre", "11")),

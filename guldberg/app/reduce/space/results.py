@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from guldberg.app import facts
+from guldberg.app import facts, netcdf
 from guldberg.app.checkpoints import write_whole
 from guldberg.app.reduce.space import report
 from guldberg.app.spec import Spec
@@ -28,7 +28,7 @@ def write(folder: Path, found: SpaceReduced, spec: Spec, seconds: float) -> None
     """Every file of a finished reduction; `result.json` last, since it is the sign that the run is finished."""
     write_whole(folder / "network.crn", format(found.plan.box.network).encode() + b"\n")
     dataset = fields(found).assign_attrs(facts.attributes(spec, found.plan.box.network))
-    dataset.to_netcdf(folder / "trajectories.nc", engine="h5netcdf")
+    netcdf.write(folder / "trajectories.nc", dataset)
     write_whole(folder / "report.html", report.page(found, spec, seconds).encode())
     write_whole(folder / "result.json", facts.written(as_json(found, spec, seconds)))
 

@@ -39,6 +39,7 @@ from guldberg.reduce.space.plan import Box, Cloud, SpacePlan
 from guldberg.text import parse
 
 MOST_CELLS = 10_000
+MOST_SPECIES = 2  # that a learned function is of at once
 
 
 def diffusion() -> SpacePlan:
@@ -110,6 +111,12 @@ def _box(entries: Entries, before: Box | None) -> Box:
     if text is None and before is None:
         raise entries.fail("reactions", 'expected a preset, or reactions = "A -> 0 @ 0.5"')
     network = before.network if text is None and before else parse(str(text), file=f"{entries.file}: reactions")
+    if len(network.species) > MOST_SPECIES:
+        raise entries.fail(
+            "reactions",
+            f"expected at most {MOST_SPECIES} species, got {', '.join(network.species)}: functions of more densities are "
+            "not learned in continuous space; ask for fewer, or for a lattice of three dimensions, which takes three",
+        )
     lengths = _numbers(table, "lengths", before.lengths if before else (), (1, 2))
     species = len(network.species)
     D = _numbers(table, "diffusivity", before.diffusivity if before else (1.0,) * species, (species,))
