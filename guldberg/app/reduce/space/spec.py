@@ -114,8 +114,8 @@ def _box(entries: Entries, before: Box | None) -> Box:
     if len(network.species) > MOST_SPECIES:
         raise entries.fail(
             "reactions",
-            f"expected at most {MOST_SPECIES} species, got {', '.join(network.species)}: functions of more densities are "
-            "not learned in continuous space; ask for fewer, or for a lattice of three dimensions, which takes three",
+            f"expected at most {MOST_SPECIES} species, got {', '.join(network.species)}: functions of more densities "
+            "are not learned in continuous space; ask for fewer, or for a lattice of three axes, which takes three",
         )
     lengths = _numbers(table, "lengths", before.lengths if before else (), (1, 2))
     species = len(network.species)
