@@ -100,6 +100,7 @@ def test_csv_and_netcdf_hold_the_same_trajectories_of_several_initial_states(cap
     assert dataset.attrs["network"] == "A -> B @ 2" and "outcome" not in dataset.attrs
 
 
+@pytest.mark.slow
 def test_a_temperature_reaches_the_rates_and_the_table():
     Path("hot.crn").write_text("A -> B @ arrhenius(A=1e3, Ea=2e4)\ninitial: A = 1\n")
     assert status("simulate", "hot.crn", "--to", "1", "--points", "2", "--temperature", "350", "--out", "out.csv") == 0

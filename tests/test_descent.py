@@ -56,6 +56,7 @@ def test_it_is_adam_with_clipped_gradients_when_nothing_goes_wrong():
     assert abs(float(carry.model.y) - 1.0) < 0.31 and carry.rejections == 0  # its own, smaller rate
 
 
+@pytest.mark.slow
 def test_it_reaches_a_known_optimum_on_the_edge_of_the_bounds():
     model = eqx.tree_at(lambda m: m.x, toy(), Bounded.of(jnp.array([2.0, -3.0]), -5.0, 0.75))
     setting = Descent(Rates({"x": 0.1, "y": 0.1}, warmup=5, cosine=True))

@@ -263,6 +263,7 @@ def test_equations_are_those_of_the_network():
         assert total == pytest.approx(float(exact))
 
 
+@pytest.mark.slow
 def test_a_design_without_a_target_is_drawn_as_well():
     found = made(bistable(0.5), np.outer(stripes(16, D=0.3), np.ones(4)), D=0.3)
     bare = dataclasses.replace(found, target=None, recipe=dataclasses.replace(found.recipe, target=None))

@@ -110,7 +110,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ["torus", *(pytest.param(x, marks=pytest.mark.slow) for x in PLACES if x != "torus")])
 def test_a_field_goes_as_the_equation_says(place, opened):
     make, grid = PLACES[place]
     system = make(grid)
@@ -167,8 +167,10 @@ def test_what_goes_to_infinity_is_told(opened):
 
 @pytest.mark.parametrize("text, initial, end", [
     ("A -> B @ 0.04\n2 B -> B + C @ 3e7\nB + C -> A + C @ 1e4", [1.0, 0, 0], 40.0),
-    ("E + S <-> ES @ 1e3, 1\nES -> E + P @ 0.1", [0.2, 1.0, 0, 0], 50.0),
-    ("A + 2 B -> 3 B @ 1\nB <-> C @ 0.5, 0.2\n0 -> A @ 0.05", [1.0, 0.1, 0], 30.0),
+    pytest.param("E + S <-> ES @ 1e3, 1\nES -> E + P @ 0.1", [0.2, 1.0, 0, 0], 50.0, marks=pytest.mark.slow),
+    pytest.param(
+        "A + 2 B -> 3 B @ 1\nB <-> C @ 0.5, 0.2\n0 -> A @ 0.05", [1.0, 0.1, 0], 30.0, marks=pytest.mark.slow
+    ),
 ])  # fmt: skip
 def test_a_vessel_goes_as_the_equation_says(text, initial, end, opened):
     import diffrax
@@ -233,6 +235,7 @@ def status(*typed):
     return end.value.code
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_from_its_command(browser, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("truth.crn").write_text("A -> B @ 0.5\ninitial: A = 1\n")

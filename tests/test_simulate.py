@@ -96,6 +96,7 @@ def test_a_lattice_keeps_what_its_reactions_keep():
         assert (seen["count"].sum("species") == 60).all() and (seen["count"][0, :, -1, 1] > 20).all()
 
 
+@pytest.mark.slow
 def test_a_field_starts_from_its_picture_and_both_ways_of_stepping_agree():
     shade = np.zeros((12, 16), np.uint8)
     shade[3:8, 5:12] = 255

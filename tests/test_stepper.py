@@ -69,6 +69,7 @@ def test_patankar_is_positive_with_diffusion_drive_reservoirs_and_where_matter_g
             assert (later >= 0).all() and jnp.isfinite(later).all()
 
 
+@pytest.mark.slow
 def test_the_guarded_step_is_heuns_in_quiet_cells_and_patankars_in_wild_ones(system, c0):
     still = ReactionDiffusion(system.network, system.grid, jnp.zeros(3), system.drive)
     c = 0.1 * c0.at[:, 1, 2].mul(100.0)

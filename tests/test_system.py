@@ -86,6 +86,7 @@ def test_without_reactions_it_is_diffusion_and_without_diffusion_a_vessel_in_eac
     np.testing.assert_allclose(one(0.0, c[:, :1, :1]), WellMixed(network())(0.0, c[:, :1, :1]), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_field_is_integrated_by_the_same_solvers_as_a_vessel():
     """A sine decays as exp(-D lambda t), lambda the eigenvalue of the five points."""
     n, D = 8, 0.3

@@ -72,6 +72,7 @@ def test_the_pool_gives_the_state_that_z_counts_and_is_not_learned():
     assert (jax.grad(lambda s: Pool(s)(jnp.ones(3)).sum())(states) == 0).all()
 
 
+@pytest.mark.slow
 def test_states_move_on_with_the_medium_and_dead_ones_are_replaced(medium):
     dead = jnp.full((5, 16, 16), 0.5, jnp.float32).at[0].set(6.0)
     alive = jax.vmap(ANYWHERE.draw)(jax.random.split(jax.random.key(1), POOL - 1))

@@ -60,6 +60,7 @@ def failed(design, controls=FEW):
 # -- verdicts ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_true_design_passes_every_check():
     assert failed(honest) == set()
     assert verdict(honest).passed and len(verdict(honest).checks) > 15

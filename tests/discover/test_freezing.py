@@ -37,6 +37,7 @@ def test_whole_numbers_are_mass_action(network):
     np.testing.assert_allclose(ours, network.production(jnp.asarray(u)), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_loss_and_the_slopes_of_its_descent():
     rng = np.random.default_rng(2)
     w = Weights(*(jnp.asarray(rng.uniform(-0.5, 0.5, shape)) for shape in ((3, 4), (3,), (3,))))

@@ -77,6 +77,7 @@ def test_refinement_reaches_the_noise_and_unseen_starts_profit() -> None:
     assert held_out(lesson, 10.0, 0, iterations=5) < held_out(lesson, 1e7, 0, iterations=0) + 0.05
 
 
+@pytest.mark.slow
 def test_a_prior_from_the_rules_is_the_projection_near_the_data() -> None:
     elements = from_rules(CHAIN, RULES, np.asarray(PATHS))
     points = np.asarray(PATHS)[::4, ::6].reshape(-1, 2)

@@ -59,6 +59,7 @@ def bits(folder: Path) -> dict:
     return found
 
 
+@pytest.mark.slow
 def test_every_member_meets_the_exact_solution(spec):
     """A(1) = exp(-k), and B its rest and what there was, for each k; the network's own file is not touched."""
     spec.write_text(SPEC.format(more=""))
