@@ -6,7 +6,10 @@ The pairs at a distance r, per distance, are exp(-nu(r, t)). Two that diffuse an
 
 and the superposition closure (Kirkwood 1935) says that a third takes members of any pair as often as of a far one: the
 last operator below, with the function 4 lambda before it. All five are learned; those of theory are printed beside.
+`python examples/closeness.py [runs] [time]`
 """
+
+import sys
 
 import jax
 import numpy as np
@@ -55,7 +58,7 @@ def distances(start, *, runs, groups, times, seed):
     return counts / (runs / groups)
 
 
-def reduced(runs=1000, time=2.0, seed=0):
+def reduced(runs, time, seed=0):
     """Learned from `runs` runs, judged on as many others. The line is one of distances; the pairs are its particles."""
     line = Box(parse("A -> 0 @ 0"), (REACH,), (2 * D,), RADIUS, 0.02, periodic=False)
     plan = SpacePlan(line, (Cloud(0, N),), time, runs=runs, held_out=runs, cells=(CELLS,), elements=3, function=1)
@@ -63,8 +66,8 @@ def reduced(runs=1000, time=2.0, seed=0):
     return run(SpaceReduction(plan, distances, more=more), seed)
 
 
-def main():
-    found = reduced()
+def main(runs="1000", time="2"):
+    found = reduced(int(runs), float(time))
     theory = {"laplacian A": 2 * D, "|grad A|²": -2 * D, "1 A": 0.0, "[r < radius]": RATE, "superposition": 4 * RATE}
     for c in found.constants:
         print(f"{c.name:14s} {c.value:8.3f}  [{c.low:.3f}, {c.high:.3f}]  by theory {theory[c.name]:g}")
@@ -80,4 +83,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -42,6 +42,7 @@ def test_every_example_is_tested_here_or_draws_pictures():
     assert tested == {path.name for path in EXAMPLES.glob("*.py")}
 
 
+@pytest.mark.slow
 def test_robertson_meets_the_tabulated_value_and_scaling_time_shows_in_the_slopes(shown):
     """All constants together scale time: sum of the slopes = t dA/dt = -0.04 t A + 1e4 t B C, B and C as tabulated."""
     amount, *slopes = numbers(re.sub(r".*=", "", shown("robertson.py")))
@@ -126,6 +127,7 @@ def test_hydrogen_writes_the_data_of_the_paper(shown):
     assert not math.isclose(data.runs[0].values[0, 0], data.runs[1].values[0, 0])
 
 
+@pytest.mark.slow
 def test_pictures_draws_what_the_readme_shows(shown):
     shown("pictures.py", ".")
     drawn = {path.name for path in Path().glob("*.png")}
@@ -218,6 +220,7 @@ def test_a_surface_without_curvature_holds_in_three_dimensions(shown):
     assert [len(row) for row in rows] == [6] * 4 and Path("s.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_calibration_counts_intervals_and_goes_on_where_it_was(shown):
     once = shown("calibration.py", "made.csv", "1")
     assert len(once.splitlines()) == 21 and once.count("of 3 intervals") == 8
@@ -266,8 +269,24 @@ def test_hiv_gives_the_published_lives(shown):
 @pytest.mark.stochastic
 def test_closeness_learns_how_often_a_third_takes_one_of_a_pair(shown):
     """By superposition 4 lambda = 20; the density of held-out runs is met within 5 %, by mean field not."""
-    text = shown("closeness.py")
+    text = shown("closeness.py", "300", "1")
     value, low, high, theory = line(text, "superposition")
-    assert theory == 20 and low < high < 24 and abs(value - 20) < 2
-    held, learned, mean_field = line(text, "2.0")[:3]
-    assert abs(learned / held - 1) < 0.05 and mean_field / held < 0.8
+    assert theory == 20 and low < 20 < high < low + 6 and abs(value - 20) < 2
+    held, learned, mean_field = line(text, "1.0")[:3]
+    assert abs(learned / held - 1) < 0.05 and mean_field / held < 0.85
+
+
+@pytest.mark.slow
+@pytest.mark.stochastic
+def test_smoluchowski_is_met_in_three_dimensions_and_mass_action_is_not(shown):
+    """The equation of a pair within 3.5 standard errors and what three do to one another, up to 6 %, in the thin box
+    3 %; Smoluchowski's rate is its late form. By mass action K would be five errors and more away."""
+    blocks = shown("smoluchowski.py", "8").split("lambda = ")[1:]
+    for block, others in zip(blocks, (0.06, 0.06, 0.03), strict=True):
+        *rows, rates = [numbers(row) for row in block.splitlines()[2:]]
+        for t, seen, error, pairs, smoluchowski, _ in rows:
+            assert abs(seen - pairs) < 3.5 * error + others * pairs, block
+            assert t < 2 or abs(smoluchowski / pairs - 1) < 0.005
+        K, error, pairs, smoluchowski, mass_action = rates[2:]
+        assert abs(K - pairs) < 3.5 * error + 0.05 * pairs and abs(smoluchowski - pairs) < 0.02
+        assert mass_action > K + 5 * error
