@@ -232,7 +232,8 @@ def test_calibration_counts_intervals_and_goes_on_where_it_was(shown):
 @pytest.mark.slow
 def test_next_experiment_counts_experiments_and_goes_on_where_it_was(shown):
     Path("next.csv").write_text("".join(f"{name},random,0,4\n" for name in ("autocatalysis", "enzyme", "oligomers")))
-    lines = shown("next_experiment.py", "next.csv", "1").splitlines()
+    tuned = ("autocatalysis", "enzyme", "chain", "oligomers", "parallel")
+    lines = shown("next_experiment.py", "next.csv", "1", *tuned).splitlines()
     assert len(lines) == 6 and lines[0].startswith("autocatalysis: random 4.0 (0 never), chosen ")
     assert all(1 <= float(re.search(r"chosen ([\d.]+)", text)[1]) <= 13 for text in lines[:5])
 
