@@ -4,7 +4,8 @@
 
 Ernst et al. eq. (1) for identical particles: the 1/n! is that of configurations without labels, and stands here alone.
 Norman and Filinov (1969), Metropolis et al. (1953). One species in a box of one to three dimensions; nu_1 is given in
-the cells of a grid, nu_2 at evenly spaced distances and by straight lines between them, 0 beyond the last.
+the cells of a grid, nu_2 in shells of distance, 0 beyond the last: the numbers of particles in cells and of pairs in
+shells are all that p knows of a configuration, and  d mean / d nu = -covariance  of these numbers.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ class Gibbs:
 
     lengths: tuple[float, ...]
     one: Float[np.ndarray, "*grid"]  # nu_1, the same throughout a cell
-    pair: Float[np.ndarray, "distances"]  # nu_2 at distances 0, reach / (n - 1), ..., reach; infinite: never
+    pair: Float[np.ndarray, "shells"]  # nu_2, the same throughout each of the shells from 0 to reach; infinite: never
     reach: float
     periodic: bool = True
 
     def __post_init__(self) -> None:
         if np.ndim(self.one) != len(self.lengths) or not 1 <= len(self.lengths) <= 3:
             raise InputError(f"nu_1 of {np.ndim(self.one)} axes in a box of {len(self.lengths)}; expected one to three")
-        if not np.isfinite(self.one).all() or np.isnan(self.pair).any() or len(self.pair) < 2:
-            raise InputError("expected nu_1 finite, and two or more values of nu_2, none of them undefined")
+        if not np.isfinite(self.one).all() or np.isnan(self.pair).any() or len(self.pair) < 1:
+            raise InputError("expected nu_1 finite, and one or more values of nu_2, none of them undefined")
         if not 0 < self.reach <= min(self.lengths) / 2:
             raise InputError(f"nu_2 reaches {self.reach:g}; expected at most half of the shortest length")
 
@@ -50,6 +51,7 @@ class Moments:
     pairs: Float[np.ndarray, "bins"]  # pairs, each once, by distance
     pairs_error: Float[np.ndarray, "bins"]
     number: Float[np.ndarray, "chains"]  # mean of each chain
+    covariance: Float[np.ndarray, "1+bins 1+bins"]  # of the number and the pairs of a configuration
     accepted: float  # share of all tries
 
 
@@ -74,29 +76,31 @@ def sample(
     shape, lengths, edges = np.array(one.shape), np.array(gibbs.lengths, float), np.asarray(edges, float)
     keys = streams(seed, chains)
     density, pairs = np.zeros((chains, one.size)), np.zeros((chains, len(edges) - 1))
-    accepted = np.zeros(chains)
+    accepted, squares = np.zeros(chains), np.zeros((chains, len(edges), len(edges)))
 
     def chunk(first: int, last: int) -> None:
         for c in range(first, last):
             accepted[c] = _chain(
                 keys[c], one.ravel(), shape, pair, gibbs.reach, lengths, gibbs.periodic,
-                np.array([sweeps, burn]), edges, density[c], pairs[c],
+                np.array([sweeps, burn]), edges, density[c], pairs[c], squares[c],
             )  # fmt: skip
 
     spread(chunk, chains, threads, pieces=chains)
     cell, root = math.prod(gibbs.lengths) / one.size, math.sqrt(chains)
+    mean = np.concatenate([[density.sum() / chains], pairs.mean(axis=0)])
     return Moments(
         density.mean(axis=0).reshape(one.shape) / cell,
         density.std(axis=0, ddof=1).reshape(one.shape) / cell / root,
         pairs.mean(axis=0),
         pairs.std(axis=0, ddof=1) / root,
         density.sum(axis=1),
+        squares.mean(axis=0) - np.outer(mean, mean),
         float(accepted.mean()),
     )
 
 
 @jit
-def _chain(counter, one, shape, pair, reach, lengths, periodic, plan, edges, density, pairs):
+def _chain(counter, one, shape, pair, reach, lengths, periodic, plan, edges, density, pairs, squares):
     axes = lengths.size
     m = np.ones(3, np.int64)
     for d in range(axes):
@@ -104,7 +108,7 @@ def _chain(counter, one, shape, pair, reach, lengths, periodic, plan, edges, den
     head = np.full(m[0] * m[1] * m[2], -1)
     x, following, before = np.empty((FIRST, axes)), np.full(FIRST, -1), np.full(FIRST, -1)
     volume = np.prod(lengths)
-    n, size, tries, done, new = 0, 1, 0, 0, np.empty(axes)
+    n, size, tries, done, new, seen = 0, 1, 0, 0, np.empty(axes), np.empty(edges.size)
     for sweep in range(plan[0] + plan[1]):
         if sweep <= plan[1]:  # then the same for good: intervals that depend on the state would weigh states anew
             size = max(n, head.size)
@@ -155,11 +159,15 @@ def _chain(counter, one, shape, pair, reach, lengths, periodic, plan, edges, den
                         _link(i, x, head, following, before, m, lengths)
                         done += 1
         if sweep >= plan[1]:
-            _counted(x, n, one, shape, lengths, periodic, edges, density, pairs)
+            _counted(x, n, one, shape, lengths, periodic, edges, density, seen)
+            seen[0] = n
+            for k in range(edges.size):
+                for j in range(edges.size):
+                    squares[k, j] += seen[k] * seen[j] / plan[0]
+            for k in range(pairs.size):
+                pairs[k] += seen[k + 1] / plan[0]
     for k in range(density.size):
         density[k] /= plan[0]
-    for k in range(pairs.size):
-        pairs[k] /= plan[0]
     return done / tries
 
 
@@ -278,19 +286,19 @@ def _distance(x, y, lengths, periodic):
 
 @jit
 def _between(r, pair, reach):
-    """nu_2 at a distance; between a value and one that is infinite, infinite."""
+    """nu_2 at a distance."""
     if r >= reach:
         return 0.0
-    at = r / reach * (pair.size - 1)
-    k = min(np.int64(at), pair.size - 2)
-    return pair[k] + (at - k) * (pair[k + 1] - pair[k])
+    return pair[min(np.int64(r / reach * pair.size), pair.size - 1)]
 
 
 @jit
-def _counted(x, n, one, shape, lengths, periodic, edges, density, pairs):
+def _counted(x, n, one, shape, lengths, periodic, edges, density, seen):
+    for k in range(seen.size):
+        seen[k] = 0.0
     for i in range(n):
         density[_cell(x[i], lengths, shape)] += 1.0
         for j in range(i + 1, n):
             k = np.searchsorted(edges, _distance(x[i], x[j], lengths, periodic), side="right") - 1
-            if 0 <= k < pairs.size:
-                pairs[k] += 1.0
+            if 0 <= k < seen.size - 1:
+                seen[k + 1] += 1.0

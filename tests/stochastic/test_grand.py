@@ -65,7 +65,7 @@ def test_soft_pairs_at_low_density_follow_the_virial_series():
     """rho = z (1 - 2 B z + ...), B = half the integral of 1 - exp(-nu_2), in a plane between walls far away; cells of
     the lists or none give the same."""
     L, reach, depth, z = 12.0, 1.0, 2.0, 0.05
-    pair = depth * (1 - np.linspace(0, 1, 21))
+    pair = depth * (1 - (np.arange(200) + 0.5) / 200)
     r = np.linspace(0, reach, 2001)
     B = 0.5 * np.trapezoid((1 - np.exp(-depth * (1 - r))) * 2 * np.pi * r, r)
     found = grand.sample(
