@@ -8,10 +8,10 @@ import argparse
 
 import jax
 
-from benchmarks import belief, chain_moments, design_update, discover, larger, lattice_speed, solver, startup
+from benchmarks import belief, chain_moments, descent, design_update, discover, larger, lattice_speed, solver, startup
 
 ALL = discover.ALL | larger.ALL | belief.ALL | design_update.ALL | solver.ALL | lattice_speed.ALL
-ALL = ALL | chain_moments.ALL | startup.ALL
+ALL = ALL | chain_moments.ALL | startup.ALL | descent.ALL
 
 
 def main() -> None:

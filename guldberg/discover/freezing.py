@@ -209,16 +209,15 @@ def _look(state: State, published: bool) -> State:
     """Freeze what is close to whole numbers where the loss no longer decreases, and draw the other rows anew."""
     v, frozen, settled = state.weights[0].copy(), state.frozen.copy(), state.settled.copy()
     rng = np.random.default_rng([state.seed, state.epoch])
-    for start in range(len(v)):
+    for start, loss in enumerate(state.losses):
         drawn = rng.uniform(-2, 2, v[start].shape)
-        loss = state.losses[start]
-        if published and settled[start] < 0 and np.abs(v[start] - np.round(v[start])).max() < ENDED:
-            settled[start] = state.epoch
-        if settled[start] >= 0 or len(loss) <= CHECK or loss[-2] >= loss[-1]:
+        if settled[start] >= 0:
             continue
-        frozen[start] = _whole(v[start], frozen[start])
-        v[start] = np.where(frozen[start][:, None], np.round(v[start]), drawn)
-        if frozen[start].all():
+        if len(loss) > CHECK and loss[-2] < loss[-1]:
+            frozen[start] = _whole(v[start], frozen[start])
+            v[start] = np.where(frozen[start][:, None], np.round(v[start]), drawn)
+        near = published and np.abs(v[start] - np.round(v[start])).max() < ENDED
+        if near or frozen[start].all():
             settled[start] = state.epoch
     return dataclasses.replace(state, weights=(v, *state.weights[1:]), frozen=frozen, settled=settled)
 

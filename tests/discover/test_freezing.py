@@ -93,10 +93,13 @@ def test_no_reaction_counts_twice_and_none_at_all_is_no_reaction():
 
 
 def test_the_published_code_ends_with_a_row_of_zeros():
-    near = [[-1.0, 1.0, 0.0], [5e-4, 0.0, -9e-4]]
-    assert looked(near, published=True).settled.tolist() == [20_000]
-    assert looked(near).settled.tolist() == [-1]
-    assert looked([near[0], [2e-3, 0.0, 0.0]], published=True).settled.tolist() == [-1]
+    """Unless the loss has increased: then the row of zeros is drawn anew, as any other."""
+    near, decreasing = [[-1.0, 1.0, 0.0], [5e-4, 0.0, -9e-4]], (3.0, 2.0, 1.0)
+    assert looked(near, losses=decreasing, published=True).settled.tolist() == [20_000]
+    assert looked(near, losses=decreasing).settled.tolist() == [-1]
+    assert looked(near, published=True).settled.tolist() == [-1]
+    further = [near[0], [2e-3, 0.0, 0.0]]
+    assert looked(further, losses=decreasing, published=True).settled.tolist() == [-1]
 
 
 def test_a_start_that_is_settled_rests_and_the_others_go_on_as_if_alone():
