@@ -97,7 +97,7 @@ def test_the_page_says_all_there_is_to_say(found, page):
         SPEC.inputs[0].sha256,
         f"numpy {np.__version__}",
         "Seed 11",
-        "1234 trajectories solved, 5 failed",
+        "1234 solved, 5 failed",
     ):
         assert re.sub(r"\s+", " ", said) in text.replace("\n", " ")
     assert Reader(page).tags.count("svg") == 6

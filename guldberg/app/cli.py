@@ -124,9 +124,10 @@ def discover(data: tuple[Path, ...], out: Path | None, seed: int, as_json: bool,
     Example: guldberg discover run1.csv run2.csv --unmeasured ES --initial "P=0" --out found
     """
     from guldberg.app import jobs, runs
+    from guldberg.app import spec as specs
 
     folder = out or runs.default_folder("discover")
-    options = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items() if v is not None and v != ()}
+    options = specs.typed(asked)
     runs.begin(folder, jobs.KINDS, job="discover", options=options, inputs=data, seed=seed, command=_command())
     _work(folder, as_json)
 
@@ -462,10 +463,10 @@ def next_(run: Path, seed: int, as_json: bool, **asked: Any) -> None:
     Example: guldberg next discover-run --limits "A=0:1,B=0.5" --times 0:10 --points 20
     """
     from guldberg.app import following
+    from guldberg.app import spec as specs
 
-    typed = {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items() if v is not None and v != ()}
     try:
-        made = following.plan(following.after(run), typed, seed)
+        made = following.plan(following.after(run), specs.typed(asked), seed)
     except ArithmeticError as error:
         raise Failed(str(error)) from error
     files = following.write(run, made)

@@ -16,9 +16,7 @@ from guldberg.errors import InputError
 
 LIBRARIES = ("guldberg", "jax", "optax", "numpy", "scipy", "numba", "llvmlite")  # whose versions can change a figure
 
-LARGEST = (
-    2**16
-)  # bytes of a spec that is asked for; the time to read dotted names grows with the square of their length
+LARGEST = 2**16  # bytes of a spec; the time to read dotted names grows with the square of their length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +62,11 @@ def read(path: Path) -> Spec:
     except TypeError as error:
         fields = ", ".join(field.name for field in dataclasses.fields(Spec))
         raise InputError(f"expected exactly {fields} in a spec ({error})", file=str(path)) from error
+
+
+def typed(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a command line that were given, as a spec holds them."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in asked.items() if v is not None and v != ()}
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def _run(table: Sheet, index: int, name: str, species: Sequence[str], replicate_
     flow = _one(table, rows, name, table.flow, "flows") or 0.0
     if feed.any() and not flow:
         raise table.fail(f"experiment {name!r} has a feed but no flow: give flow, the volumes per time", int(rows[0]))
-    kelvin = _one(table, rows, name, table.temperature, "temperatures")
+    kelvin = _one(table, rows, name, table.temperature, "temperatures", " K")
     return Run(name, times, values, sd, slopes, kelvin, flow=flow, feed=feed if flow else None)
 
 
@@ -227,14 +227,15 @@ def _mean(values: Float[np.ndarray, "rows"], group: np.ndarray, times: int) -> F
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _one(table: Sheet, rows: Int[np.ndarray, "_"], name: str, column: np.ndarray, what: str) -> float | None:
+def _one(
+    table: Sheet, rows: Int[np.ndarray, "_"], name: str, column: np.ndarray, what: str, unit: str = ""
+) -> float | None:
     """The one value of a condition in an experiment; None where it is not told."""
     given = rows[np.isfinite(column[rows])]
     if len(given) == 0:
         return None
     first = column[given[0]]
     if (other := given[column[given] != first]).size:
-        unit = " K" if what == "temperatures" else ""
         raise table.fail(
             f"experiment {name!r} has two {what}, {first:g} and {column[other[0]]:g}{unit}: "
             f"expected one; split it into two experiments",

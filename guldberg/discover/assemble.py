@@ -51,7 +51,7 @@ def from_search(
     sure = rivals.certain(search, setting, others)
     chosen = library.take(at.active)
     runs, flux = _run_fits(data, problem, chosen, at)
-    parameters = len(at.k) + len(at.phi) + int(problem.free.sum())
+    parameters = at.parameters(problem)
     rise = intervals.threshold(problem.points, parameters, at.chi2, setting.criterion.noise_known)
     names, warm = _names(chosen, data.species), warmth(data)
     energies = () if warm is None else settle.energies(problem, at, warm, every, names, rise)
@@ -159,11 +159,9 @@ def _slopes(
     """The residuals of the derivatives, run by run, and their derivatives by the constants, in standard deviations."""
     c = np.vstack([run.values for run in data.runs])
     dc = np.vstack([regression.measured_slopes(run) for run in data.runs])
-    chosen = library.take(best.active)
-    by_k = regression.monomials(c, chosen.reactants)[:, None] * chosen.net.T
-    sd = regression.standard_deviation(best, regression.Slopes(c, dc), library)
     ends = np.cumsum([len(run.times) for run in data.runs])[:-1]
-    return np.split((dc - by_k @ best.k) / sd, ends), np.split(by_k / sd[..., None], ends)
+    r, by_k = regression.residuals(best, regression.Slopes(c, dc), library)
+    return np.split(r, ends), np.split(by_k, ends)
 
 
 def _residuals(problem: Problem, chosen: Library, at: Fitted) -> Float[np.ndarray, "times species"]:

@@ -34,13 +34,10 @@ def concentrations(problem: Problem, chosen: Library, at: Fitted, rng: np.random
 
 def slopes(given: Slopes, library: Library, best: Regression, rng: np.random.Generator) -> Slopes:
     """The same of derivatives; the concentrations stay."""
-    chosen, sd = library.take(best.active), regression.standard_deviation(best, given, library)
-    by_k = regression.monomials(given.c, chosen.reactants)[:, None] * chosen.net.T
-    predicted, seen = by_k @ best.k, np.isfinite(given.dc)
-    dc = np.full(given.dc.shape, np.nan)
-    residuals = misfit.of_slopes([(given.dc - predicted) / sd], [by_k / sd[..., None]])
-    dc[seen] = predicted[seen] + drawn(residuals, rng) * sd[seen]
-    return given._replace(dc=dc)
+    r, by_k = regression.residuals(best, given, library)
+    seen, another = np.isfinite(r), np.full(r.shape, np.nan)
+    another[seen] = drawn(misfit.of_slopes([r], [by_k]), rng)
+    return given._replace(dc=given.dc + (another - r) * regression.standard_deviation(best, given, library))
 
 
 def drawn(given: Residuals, rng: np.random.Generator) -> Float[np.ndarray, "points"]:

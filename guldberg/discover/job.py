@@ -315,8 +315,8 @@ class Discovery:
 
     def _rise(self, setting: Setting, at: Fitted) -> float:
         """Of chi2 at the end of a 95 % interval."""
-        parameters = len(at.k) + len(at.phi) + int(setting.problem.free.sum())
-        return intervals.threshold(setting.problem.points, parameters, at.chi2, self._noise_known)
+        problem = setting.problem
+        return intervals.threshold(problem.points, at.parameters(problem), at.chi2, self._noise_known)
 
     # what a stage works on
 

@@ -28,13 +28,13 @@ class Known:
     @property
     def variance(self) -> float:
         """Of the noise, in units of the standard deviations assumed."""
-        parameters = len(self.at.k) + len(self.at.phi) + int(self.problem.free.sum())
-        return 1.0 if self.noise_known else self.at.chi2 / max(self.problem.points - parameters, 1)
+        freedom = max(self.problem.points - self.at.parameters(self.problem), 1)
+        return 1.0 if self.noise_known else self.at.chi2 / freedom
 
     @property
     def rise(self) -> float:
         """The rise of chi2 at the end of a 95 % interval."""
-        parameters = len(self.at.k) + len(self.at.phi) + int(self.problem.free.sum())
+        parameters = self.at.parameters(self.problem)
         return intervals.threshold(self.problem.points, parameters, self.at.chi2, self.noise_known)
 
     def estimates(self) -> tuple[Estimate, ...]:

@@ -93,6 +93,10 @@ class Problem:
             outflow=self.outflow[runs],
         )
 
+    def shown(self, solution: stiff.Solution) -> stiff.Solution:
+        """What the instrument shows of it."""
+        return solution if self.readings is None else self.readings.of(solution)
+
     def reweighted(self, factor: Float[np.ndarray, "species"]) -> Problem:
         """The same with every standard deviation of a species multiplied by its factor."""
         return dataclasses.replace(self, weights=self.weights / factor)
@@ -172,7 +176,7 @@ def linearise(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray
     solution = integrate(problem, library, k, phi, c0, initials=initials)
     if not _solved(solution):
         return None
-    solution = solution if problem.readings is None else problem.readings.of(solution)
+    solution = problem.shown(solution)
     residual = (solution.values - problem.values) * problem.weights
     blocks = [_block(problem, e, k, factor[e], c0[e], initials, solution, residual) for e in range(len(problem.times))]
     r, by_k, by_phi, steps = (list(part) for part in zip(*blocks, strict=True))
@@ -281,8 +285,7 @@ def residuals_at(
     solution = integrate(problem, library, k, phi, c0)
     if not _solved(solution):
         return None
-    solution = solution if problem.readings is None else problem.readings.of(solution)
-    return ((solution.values - problem.values) * problem.weights)[problem.weights > 0]
+    return ((problem.shown(solution).values - problem.values) * problem.weights)[problem.weights > 0]
 
 
 def chi2_at(problem: Problem, library: Library, k: np.ndarray, phi: np.ndarray, c0: np.ndarray) -> float:

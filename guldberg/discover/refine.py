@@ -36,6 +36,10 @@ class Fitted:
     solves: int = 0
     failed: int = 0
 
+    def parameters(self, problem: Problem) -> int:
+        """How many numbers were fitted: constants, factors and initial amounts."""
+        return len(self.k) + len(self.phi) + int(problem.free.sum())
+
     def dense(self, size: int) -> Float[np.ndarray, "reactions"]:
         """Constants over the whole library, zero where a reaction is absent."""
         k = np.zeros(size)

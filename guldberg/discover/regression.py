@@ -195,6 +195,14 @@ def _path(problem: linear.Compressed, active: np.ndarray, n: int) -> list[tuple[
     return path[::-1]
 
 
+def residuals(fitted: Regression, data: Slopes, library: Library) -> tuple[Table, Float[np.ndarray, "rows species k"]]:
+    """What the fit leaves of each derivative, and the fit by its constants, in standard deviations; NaN where none was
+    measured."""
+    chosen, sd = library.take(fitted.active), standard_deviation(fitted, data, library)
+    by_k = monomials(data.c, chosen.reactants)[:, None] * chosen.net.T
+    return (data.dc - by_k @ fitted.k) / sd, by_k / sd[..., None]
+
+
 def standard_deviation(fitted: Regression, data: Slopes, library: Library) -> Float[np.ndarray, "rows species"]:
     """sd of each derivative by the noise model that won, at the fitted slopes."""
     predicted = monomials(data.c, library.reactants[fitted.active]) @ (fitted.k[:, None] * library.net[fitted.active])

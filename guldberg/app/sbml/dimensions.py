@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from guldberg.app import quantities
@@ -39,13 +39,9 @@ def declare(model: Any, library: Any, concentration: str, time: str) -> Callable
 def _define(model: Any, library: Any, name: str, powers: Powers) -> None:
     definition = model.createUnitDefinition()
     definition.setId(name)
-    for kind, exponent, multiplier in _bases(powers):
+    for kind, exponent, multiplier in quantities.bases(powers) or ():
         unit = definition.createUnit()
         unit.setKind(library.UnitKind_forName(kind))
         unit.setExponent(float(exponent))
         unit.setMultiplier(multiplier)
         unit.setScale(0)
-
-
-def _bases(powers: Powers) -> Iterator[quantities.Base]:
-    yield from quantities.bases(powers) or ()

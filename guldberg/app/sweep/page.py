@@ -20,7 +20,7 @@ FIGURES = 6
 Rows = Sequence[Mapping[str, Any]]
 
 
-def page(sweep: Sweep, columns: Sequence[str], rows: Rows, command: str) -> str:
+def page(sweep: Sweep, columns: Sequence[str], rows: Rows, counts: Mapping[str, int], command: str) -> str:
     """The page. Names come from files and are escaped."""
     finished = [row for row in rows if row["state"] == "finished"]
     few = [finished[i * len(finished) // PICTURES] for i in range(PICTURES)] if len(finished) > PICTURES else finished
@@ -29,7 +29,7 @@ def page(sweep: Sweep, columns: Sequence[str], rows: Rows, command: str) -> str:
     return PAGES.get_template("sweep.html").render(
         plan=sweep.plan,
         command=command,
-        counts={state: sum(row["state"] == state for row in rows) for state in ("finished", "failed", "unfinished")},
+        counts=counts,
         all=len(rows),
         over=None if drawn is None else Markup(svg(drawn, "over")),
         small=[(row, label(sweep, row), pictures.small(sweep.member(int(row["member"])))) for row in few],

@@ -175,11 +175,7 @@ def _parsed(command: str, words: Sequence[str]) -> Options:
 def _given(params: Options, without: Sequence[str]) -> Options:
     """What was asked, as a run keeps it."""
     out = {*without, *NOT_OF_A_MEMBER, "seed", "as_json"}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in params.items()
-        if name not in out and value is not None and value != ()
-    }
+    return specs.typed({name: value for name, value in params.items() if name not in out})
 
 
 def _discover(params: Options) -> tuple[Options, list[Path]]:

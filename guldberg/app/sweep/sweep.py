@@ -9,7 +9,6 @@ import shlex
 import shutil
 import signal
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -120,10 +119,7 @@ class _InHand:
         if not (folder / "spec.toml").exists():
             shutil.rmtree(folder, ignore_errors=True)  # what a crash left of a beginning
             one = self.sweep.plan.member(number, self.sweep.folder / "making")
-            options, inputs = one.options, one.inputs
-            runs.begin(
-                folder, jobs.KINDS, job=one.job, options=options, inputs=inputs, seed=one.seed, command=one.command
-            )
+            runs.begin(folder, jobs.KINDS, **one._asdict())
 
     def progress(self) -> float:
         """What they have done, together, in members."""
@@ -153,10 +149,3 @@ def again(spec: str, over: tuple[str, ...], folder: Path) -> str:
     """The command that goes on."""
     words = ["guldberg", "sweep", spec, *(w for one in over for w in ("--over", one)), "--out", str(folder)]
     return shlex.join(words)
-
-
-def states(sweep: Sweep) -> Counter[str]:
-    """How many members finished, failed in this sitting, and are left."""
-    return Counter(
-        "finished" if sweep.finished(i) else "failed" if i in sweep.failed else "unfinished" for i in range(sweep.count)
-    )

@@ -31,7 +31,7 @@ def gather(sweep: Sweep, command: str) -> dict[str, Any]:
         "members": rows,
     }
     write_whole(sweep.folder / "members.csv", _csv(columns, rows).encode())
-    write_whole(sweep.folder / "report.html", page.page(sweep, columns, rows, command).encode())
+    write_whole(sweep.folder / "report.html", page.page(sweep, columns, rows, counts, command).encode())
     write_whole(sweep.folder / "result.json", json.dumps(table, indent=1, ensure_ascii=False).encode() + b"\n")
     return table
 
