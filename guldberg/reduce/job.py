@@ -391,7 +391,7 @@ class ChainReduction:
         return tuple(planes)
 
     def _warnings(self, state: ChainState) -> list[str]:
-        said = []
+        said: list[str] = []
         if state.left is not None and state.left.any():
             count, first = int(state.left.any(axis=1).sum()), int(np.flatnonzero(state.left.any(axis=0))[0])
             said.append(
@@ -401,7 +401,12 @@ class ChainReduction:
         if state.beyond is not None and not state.beyond.warned.all():
             silent = int((~state.beyond.warned).sum())
             said.append(f"{silent} of {len(state.beyond.warned)} starts outside the trained cube got no warning.")
-        return said
+        ways = {
+            "the learned closure": state.modelled.get("learned"),
+            **{n: both[1] for n, both in state.layers.items()},
+        }
+        said += [_ran_away(name, moments) for name, moments in {**ways, **state.recipes}.items()]
+        return [line for line in said if line]
 
 
 @eqx.filter_jit
@@ -415,6 +420,17 @@ def _followed(
 @eqx.filter_jit
 def _field(rhs: AbstractRightHandSide, grid: Float[Array, "rows columns k"]) -> Float[Array, "rows columns k"]:
     return jax.vmap(jax.vmap(rhs))(grid)
+
+
+def _ran_away(name: str, moments: Moments | None) -> str:
+    """What is told of a closure that has no moments to the end; "" of one that has."""
+    if moments is None or np.isfinite(moments).all():
+        return ""
+    starts, steps, _ = np.nonzero(~np.isfinite(moments))
+    return (
+        f"{name}: what was learned ran to infinity in {len(set(starts))} of {len(moments)} held-out starts, first at "
+        f"step {steps.min()}; there are no figures from there on. Learn from more starts."
+    )
 
 
 def _grown(before: Moments | None, more: Moments) -> Moments:

@@ -301,6 +301,9 @@ def test_hidden_layers_and_the_published_recipe_on_the_same_data():
         found = run(kind.job_of(plan, None), 0)
     assert len(found.layers) == 3 and len(found.recipes) == 8
     nothing = found.recipes["nothing moves, F = 0"]
-    for _, learned in found.layers.values():
+    *simple, (four_sites, (_, of_four_sites)) = found.layers.items()
+    for _, (_, learned) in simple:
         assert learned[0, -1] < 0.3 * nothing[0, -1]
+    ran_away = any(f"{four_sites}: what was learned ran to infinity" in line for line in found.warnings)
+    assert ran_away != np.isfinite(of_four_sites).all()  # a polynomial of four interactions from eight starts
     assert found.recipes["exact moments, SGD"][0, -1] < nothing[0, -1]

@@ -117,6 +117,8 @@ def _tables(found: Reduced, steps: list[int]) -> list[tuple[str, list[tuple[str,
 
 def _short(error: float) -> str:
     """To three digits; what is zero but for rounding is 0."""
+    if not np.isfinite(error):
+        return "none"
     return "0" if error < 1e-3 else f"{error:.3g}"
 
 
