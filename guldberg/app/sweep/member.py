@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,12 +30,25 @@ class Outcome(NamedTuple):
 def work(folder: str) -> Outcome:
     """Do what the run in `folder` still has to do, nothing if it is finished. Never raises: a failing member must not
     end the others."""
-    with _one_at_a_time:
+    with _one_at_a_time, _own_files():
         try:
             return _work(Path(folder))
         except Exception as error:  # whatever it is, it is this member's alone, and told
             said = " ".join(str(error).split())
             return Outcome("failed", said if isinstance(error, ValueError) else f"{type(error).__name__}: {said}")
+
+
+@contextlib.contextmanager
+def _own_files() -> Iterator[None]:
+    """On a worker of a cluster xarray asks the scheduler for a lock before it writes, and fails where the lease of the
+    lock has run out meanwhile; the files of a member are its own."""
+    if "distributed" not in sys.modules:
+        yield
+        return
+    from dask import config
+
+    with config.set(scheduler="synchronous"):
+        yield
 
 
 def _work(folder: Path) -> Outcome:
