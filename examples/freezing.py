@@ -1,9 +1,10 @@
 """Algorithm 1 of Huang, Zhou and Yong on the three problems of their section 4, from random starts (8 unless told).
 
-    python examples/freezing.py [STARTS]
+    python examples/freezing.py [STARTS [PROBLEM ...]]
 
-For each start, the epoch at which all rows of its stoichiometry were whole numbers, and how many starts end in the
-mechanism that the data were made with. What `guldberg discover DATA.csv --method freeze --reactions N` runs.
+How many starts end in the mechanism that the data were made with, and at which epochs all rows of their stoichiometry
+were whole numbers: by guldberg's rules, which `guldberg discover DATA.csv --method freeze --reactions N` follows, and
+by those of the authors' code, which may end with a row of zeros for a reaction.
 """
 
 import sys
@@ -54,12 +55,12 @@ def right(name, state):
 
 
 if __name__ == "__main__":
-    starts, names = int(sys.argv[1]) if len(sys.argv) > 1 else 8, sys.argv[2:] or PROBLEMS
+    starts, names = int(sys.argv[1]) if len(sys.argv) > 1 else 8, sys.argv[2:] or list(PROBLEMS)
     for name in names:
         for rules in ("ours", "published"):
             state, seconds = learn(name, starts, published=rules == "published")
             good, whole = right(name, state), state.settled >= 0
-            print(f"{name}, {rules} rules, {starts} starts, {seconds:.0f} s of CPU time:", end=" ")
+            print(f"{name}, {rules}, {starts} starts, {seconds:.0f} s of CPU time:", end=" ")
             print(
                 f"{good.sum()} in the mechanism, {(whole & ~good).sum()} in another, {(~whole).sum()} in none", end=" "
             )
