@@ -10,6 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from guldberg.app.reduce import lattices, moments, report, results
+from guldberg.app.reduce.pairs import report as pairs_report
+from guldberg.app.reduce.pairs import results as pairs_results
+from guldberg.app.reduce.pairs.simulate import Chains, Pairs
 from guldberg.app.reduce.space import report as space_report
 from guldberg.app.reduce.space import results as space_results
 from guldberg.app.reduce.space.simulate import Particles, rules
@@ -19,11 +22,16 @@ from guldberg.app.spec import Spec
 from guldberg.learn import fit
 from guldberg.reduce.box import BoxReduction
 from guldberg.reduce.job import ChainReduction
+from guldberg.reduce.pairs.job import PairReduction
+from guldberg.reduce.pairs.plan import PairPlan
+from guldberg.reduce.pairs.result import PairReduced
 from guldberg.reduce.plan import ChainPlan, Plan
 from guldberg.reduce.result import Reduced
 from guldberg.reduce.space.job import SpaceReduction
 from guldberg.reduce.space.plan import SpacePlan
 from guldberg.reduce.space.result import SpaceReduced
+
+AnyReduced = Reduced | SpaceReduced | PairReduced
 
 
 def reduction(options: Mapping[str, Any], inputs: Sequence[Path]) -> fit.Job[Any, Any]:
@@ -32,6 +40,9 @@ def reduction(options: Mapping[str, Any], inputs: Sequence[Path]) -> fit.Job[Any
     if isinstance(asked, SpacePlan):
         rules(asked.box)
         return SpaceReduction(asked, Particles(asked.box, asked.cells))
+    if isinstance(asked, PairPlan):
+        rules(asked.box)
+        return PairReduction(asked, Pairs(asked.box, asked.distances), Chains(asked.box, asked.distances))
     lattices.rules(asked.lattice)  # what cannot happen on a lattice is told before anything is written
     known = moments.brought(inputs, asked) if isinstance(asked, ChainPlan) else None
     return job_of(asked, known)
@@ -50,22 +61,28 @@ def job_of(asked: Plan, known: Float[np.ndarray, "starts times 4"] | None) -> fi
     return BoxReduction(asked, lattices.BoxLattices(asked.lattice), energies)
 
 
-def write(folder: Path, found: Reduced | SpaceReduced, spec: Spec, seconds: float) -> None:
+def write(folder: Path, found: AnyReduced, spec: Spec, seconds: float) -> None:
     """Every file of a finished reduction; `result.json` last."""
     if isinstance(found, SpaceReduced):
         return space_results.write(folder, found, spec, seconds)
+    if isinstance(found, PairReduced):
+        return pairs_results.write(folder, found, spec, seconds)
     results.write(folder, found, spec, seconds)
 
 
-def page(found: Reduced | SpaceReduced, spec: Spec, seconds: float) -> str:
+def page(found: AnyReduced, spec: Spec, seconds: float) -> str:
     """`report.html`."""
     if isinstance(found, SpaceReduced):
         return space_report.page(found, spec, seconds)
+    if isinstance(found, PairReduced):
+        return pairs_report.page(found, spec, seconds)
     return report.page(found, spec, seconds)
 
 
-def summary(found: Reduced | SpaceReduced) -> str:
+def summary(found: AnyReduced) -> str:
     """For the terminal."""
+    if isinstance(found, PairReduced):
+        return pairs_results.summary(found)
     return space_results.summary(found) if isinstance(found, SpaceReduced) else results.summary(found)
 
 

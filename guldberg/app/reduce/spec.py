@@ -22,7 +22,7 @@
     moments = "moments.npz"              # trajectories you bring, in place of simulated ones
 
 Every error names the file and the entry. A spec with a table [box] is about particles in continuous space:
-`guldberg.app.reduce.space.spec`.
+`guldberg.app.reduce.space.spec`; with a table [pairs] as well, about pairs of them: `guldberg.app.reduce.pairs.spec`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,13 @@ import numpy as np
 
 from guldberg.app import spec as specs
 from guldberg.app.reduce.entries import Entries
+from guldberg.app.reduce.pairs import spec as pairs
 from guldberg.app.reduce.space import spec as space
 from guldberg.errors import InputError
 from guldberg.network import ReactionNetwork
 from guldberg.rates import Constant
 from guldberg.reduce.learn import FAMILIES
+from guldberg.reduce.pairs.plan import PairPlan
 from guldberg.reduce.plan import BoxPlan, ChainPlan, Lattice, Plan
 from guldberg.reduce.space.plan import SpacePlan
 from guldberg.stochastic import rules
@@ -59,7 +61,8 @@ def rossler() -> BoxPlan:
 
 
 LATTICES: Mapping[str, Callable[[], Plan]] = {"annihilation": annihilation, "rossler": rossler}
-PRESETS: Mapping[str, Callable[[], Plan | SpacePlan]] = {**LATTICES, **space.PRESETS}
+AnyPlan = Plan | SpacePlan | PairPlan
+PRESETS: Mapping[str, Callable[[], AnyPlan]] = {**LATTICES, **space.PRESETS, **pairs.PRESETS}
 MOST_SITES = 1_000_000
 CHAIN = {  # entry of [starts]: field of the plan, least value
     "number": ("starts", 4),
@@ -92,12 +95,14 @@ def sources(path: Path) -> list[Path]:
     return [path, path.parent / named] if isinstance(named, str) else [path]
 
 
-def plan(options: Mapping[str, Any], inputs: Sequence[Path]) -> Plan | SpacePlan:
+def plan(options: Mapping[str, Any], inputs: Sequence[Path]) -> AnyPlan:
     """What is asked: by the preset that the options name, or by the spec that is the first of the inputs."""
     if not inputs:
         return PRESETS[options["preset"]]()
     entries = Entries(str(inputs[0]), _read(inputs[0]))
     before = _preset(entries)
+    if "pairs" in entries.left or isinstance(before, PairPlan):
+        return pairs.plan(entries, before if isinstance(before, PairPlan) else None)
     if "box" in entries.left or isinstance(before, SpacePlan):
         return space.plan(entries, before if isinstance(before, SpacePlan) else None)
     lattice = _lattice(entries, before)
@@ -116,7 +121,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"no such file; expected a spec in TOML, or the preset {presets}", file=str(path)) from None
 
 
-def _preset(entries: Entries) -> Plan | SpacePlan | None:
+def _preset(entries: Entries) -> AnyPlan | None:
     name = entries.text("preset")
     if name is not None and name not in PRESETS:
         raise entries.fail("preset", f"expected {' or '.join(PRESETS)}, got {name!r}")

@@ -11,7 +11,7 @@ that of eq. (6) with Delta mu = mu - mu~ (the paper's eq. (7) has the sign of a 
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -28,8 +28,33 @@ CLOSE = 1e-5  # nats per run: a step that gains less is the last
 BATCH = 64  # directions that are followed at once
 
 
+class Evidence(Protocol):
+    """What is known of the moments, and what a distribution at each time says of them."""
+
+    @property
+    def counts(self) -> Float[np.ndarray, "groups times species *grid"]: ...
+
+    @property
+    def span(self) -> float: ...
+
+    def entropy(self, nu: Float[np.ndarray, "times species *grid"]) -> float:
+        """Relative to the truth, nats per run, up to what no model changes."""
+        ...
+
+    def excess(self, nu: Float[np.ndarray, "times species *grid"]) -> Float[np.ndarray, "seen"]:
+        """mu - mu~, the derivative of the entropy."""
+        ...
+
+    def bent(
+        self, nu: Float[np.ndarray, "times species *grid"], slopes: Float[np.ndarray, "q seen"]
+    ) -> Float[np.ndarray, "q q"]:
+        """Its expected second derivatives along directions: the covariance of what is counted."""
+        ...
+
+
 class Seen(NamedTuple):
-    """Counts in the cells of a grid at evenly spaced times, by groups of runs that are independent of one another."""
+    """Counts in the cells of a grid at evenly spaced times, by groups of runs that are independent of one another; the
+    distribution is a Poisson process."""
 
     counts: Float[np.ndarray, "groups times species *grid"]  # mean over the runs of a group
     span: float  # between two times
@@ -41,6 +66,17 @@ class Seen(NamedTuple):
 
     def of(self, groups: np.ndarray) -> Seen:
         return self._replace(counts=self.counts[groups])
+
+    def entropy(self, nu: Float[np.ndarray, "times species *grid"]) -> float:
+        return float(entropies(nu, self).mean())
+
+    def excess(self, nu: Float[np.ndarray, "times species *grid"]) -> Float[np.ndarray, "seen"]:
+        return (self.mean - self.cell * np.exp(-nu)).ravel()
+
+    def bent(
+        self, nu: Float[np.ndarray, "times species *grid"], slopes: Float[np.ndarray, "q seen"]
+    ) -> Float[np.ndarray, "q q"]:
+        return (slopes * (self.cell * np.exp(-nu)).ravel()) @ slopes.T
 
 
 class Model(eqx.Module):
@@ -76,13 +112,8 @@ def sensitivities(
     return run(parameters), slopes
 
 
-def entropy(nu: Float[np.ndarray, "times species *grid"], seen: Seen) -> float:
-    """Nats per run, up to what no model changes."""
-    return float(entropies(nu, seen).mean())
-
-
 def entropies(nu: Float[np.ndarray, "times species *grid"], seen: Seen) -> Float[np.ndarray, "groups"]:
-    """The same of each group of runs; infinite where nu is not finite."""
+    """Of each group of runs, nats per run, up to what no model changes; infinite where nu is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = seen.counts.reshape(len(seen.counts), -1) @ nu.ravel() + seen.cell * np.exp(-nu).sum()
     return np.where(np.isfinite(total), total, np.inf)
@@ -97,7 +128,7 @@ class Learned(NamedTuple):
 def learn(
     model: Model,
     parameters: Float[np.ndarray, "p"],
-    seen: Seen,
+    seen: Evidence,
     stiffness: Float[np.ndarray, "p p"],
     directions: Float[np.ndarray, "q p"],
     *,
@@ -107,9 +138,8 @@ def learn(
     `stiffness` is the penalty, p^T K p / 2, in nats per run; parameters move along `directions` alone."""
 
     def value(p: Float[np.ndarray, "p"]) -> float:
-        return entropy(np.asarray(followed(model, jnp.asarray(p), *_shape(seen))), seen) + 0.5 * float(
-            p @ stiffness @ p
-        )
+        nu = np.asarray(followed(model, jnp.asarray(p), *_shape(seen)))
+        return seen.entropy(nu) + 0.5 * float(p @ stiffness @ p)
 
     values = [value(parameters)]
     for _ in range(iterations):
@@ -130,7 +160,7 @@ def learn(
 def covariance(
     model: Model,
     parameters: Float[np.ndarray, "p"],
-    seen: Seen,
+    seen: Evidence,
     stiffness: Float[np.ndarray, "p p"],
     directions: Float[np.ndarray, "q p"],
 ) -> Float[np.ndarray, "p p"]:
@@ -138,23 +168,22 @@ def covariance(
     run see the same particles, which the likelihood of each by itself does not know."""
     _, curvature, slopes = _score(model, parameters, seen, directions)
     groups = len(seen.counts)
-    each = (seen.counts - seen.mean).reshape(groups, -1) @ slopes.T
+    each = (seen.counts - seen.counts.mean(axis=0)).reshape(groups, -1) @ slopes.T
     spread = each.T @ each / (groups * (groups - 1))
     bent = curvature + directions @ stiffness @ directions.T
     return directions.T @ _solved(bent, _solved(bent, spread).T) @ directions
 
 
 def _score(
-    model: Model, parameters: Float[np.ndarray, "p"], seen: Seen, directions: Float[np.ndarray, "q p"]
+    model: Model, parameters: Float[np.ndarray, "p"], seen: Evidence, directions: Float[np.ndarray, "q p"]
 ) -> tuple[Float[np.ndarray, "q"], Float[np.ndarray, "q q"], Float[np.ndarray, "q seen"]]:
     """The derivatives of the entropy, their expected derivatives, and those of nu."""
     nu, slopes = sensitivities(model, jnp.asarray(parameters), jnp.asarray(directions), *_shape(seen))
-    modelled = seen.cell * np.exp(-np.asarray(nu))
-    flat = np.asarray(slopes).reshape(len(directions), -1)
-    return flat @ (seen.mean - modelled).ravel(), (flat * modelled.ravel()) @ flat.T, flat
+    nu, flat = np.asarray(nu), np.asarray(slopes).reshape(len(directions), -1)
+    return flat @ seen.excess(nu), seen.bent(nu, flat), flat
 
 
-def _shape(seen: Seen) -> tuple[int, int, float]:
+def _shape(seen: Evidence) -> tuple[int, int, float]:
     """Times, species, and the span between two times."""
     return seen.counts.shape[1], seen.counts.shape[2], seen.span
 

@@ -144,7 +144,7 @@ class SpaceReduction:
         """Every function constant: what differences of noisy fits can tell; where that falls over, what moves
         particles is first taken from the diffusivities of the box."""
         first = self._begun(state, given=False)
-        finite = np.isfinite(likelihood.entropy(self._nu(self._model(first), _there(first.flat)), self._seen(state)))
+        finite = np.isfinite(self._seen(state).entropy(self._nu(self._model(first), _there(first.flat))))
         return first if finite else dataclasses.replace(self._begun(state, given=True), given=True)
 
     def _begun(self, state: SpaceState, *, given: bool) -> SpaceState:

@@ -79,7 +79,7 @@ PRESETS: Mapping[str, Callable[[], SpacePlan]] = {
 
 def plan(entries: Entries, before: SpacePlan | None) -> SpacePlan:
     """The plan of a spec, changed from a preset's if it names one."""
-    box = _box(entries, before.box if before else None)
+    box = box_of(entries, before.box if before else None, axes=(1, 2))
     clouds = _start(entries, box, before.start if before else ())
     old = before or SpacePlan(box, clouds, time=1.0, cells=(100,) if len(box.lengths) == 1 else (40, 40))
     runs = entries.table("runs")
@@ -90,15 +90,15 @@ def plan(entries: Entries, before: SpacePlan | None) -> SpacePlan:
         time=entries.number("time", old.time, lambda t: t > 0, "a positive time"),
         snapshots=entries.whole("snapshots", old.snapshots, 3),
         cells=_cells(entries, old.cells, len(box.lengths)),
-        runs=_runs(runs, "training", old.runs),
-        held_out=_runs(runs, "held_out", old.held_out),
+        runs=runs_of(runs, "training", old.runs),
+        held_out=runs_of(runs, "held_out", old.held_out),
     )
     runs.end()
     entries.end()
     return asked
 
 
-def _runs(table: Entries, key: str, before: int) -> int:
+def runs_of(table: Entries, key: str, before: int) -> int:
     """Of a kind: as many in each of the groups that intervals rest on."""
     asked = table.whole(key, before, GROUPS)
     if asked % GROUPS:
@@ -106,7 +106,8 @@ def _runs(table: Entries, key: str, before: int) -> int:
     return asked
 
 
-def _box(entries: Entries, before: Box | None) -> Box:
+def box_of(entries: Entries, before: Box | None, *, axes: tuple[int, ...]) -> Box:
+    """The box of a spec, of one of these numbers of axes."""
     text, table = entries.text("reactions"), entries.table("box")
     if text is None and before is None:
         raise entries.fail("reactions", 'expected a preset, or reactions = "A -> 0 @ 0.5"')
@@ -117,7 +118,7 @@ def _box(entries: Entries, before: Box | None) -> Box:
             f"expected at most {MOST_SPECIES} species, got {', '.join(network.species)}: functions of more densities "
             "are not learned in continuous space; ask for fewer, or for a lattice of three axes, which takes three",
         )
-    lengths = _numbers(table, "lengths", before.lengths if before else (), (1, 2))
+    lengths = _numbers(table, "lengths", before.lengths if before else (), axes)
     species = len(network.species)
     D = _numbers(table, "diffusivity", before.diffusivity if before else (1.0,) * species, (species,))
     radius = before.radius if before else 0.01 * min(lengths)

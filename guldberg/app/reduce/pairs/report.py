@@ -1,0 +1,60 @@
+"""`report.html` of a reduction to pairs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import numpy as np
+from markupsafe import Markup
+
+from guldberg.app.pages import PAGES, Picture
+from guldberg.app.reduce.pairs import plot
+from guldberg.app.spec import Spec
+from guldberg.app.style import svg
+from guldberg.reduce.pairs.result import PairReduced
+from guldberg.text import format
+
+NAMES = {
+    "learned": "learned functions",
+    "static_floor": "fitted at each time by itself",
+    "superposition": "superposition (Kirkwood)",
+    "smoluchowski": "Smoluchowski, a pair by itself",
+    "mean_field": "mean field",
+}
+PICTURES = {
+    "mixture": "Left: the density. Right: the pair correlation at three times. Dots: runs that nothing was learned "
+    "from, with two standard errors.",
+    "scores": "How many standard errors of the held-out runs each is away from them, by time: the density, and the "
+    "share of shells of distance that are more than two away (5 % by chance, the line).",
+    "interactions": "What is kept: nu_1 by time, and nu_2 by distance at three times. Dots: fitted at each time by "
+    "itself.",
+    "functions": "The learned functions of nu_1 along the path, with two standard errors; dashed: those of a thin gas.",
+}
+SHOWN = 6
+
+
+def page(found: PairReduced, spec: Spec, seconds: float) -> str:
+    """What comes from files is escaped; only our own drawings are markup."""
+    shown = np.unique(np.linspace(0, len(found.times) - 1, SHOWN).astype(int))
+    return PAGES.get_template("reduce_pairs.html").render(
+        found=found,
+        spec=spec,
+        seconds=seconds,
+        version=importlib.metadata.version("guldberg"),
+        network=format(found.plan.box.network),
+        equations=found.plan.box.network.equations(),
+        times=[f"{t:.3g}" for t in found.times[shown]],
+        held=[f"{found.held.density[t]:.4g} ± {2 * found.held.density_error[t]:.2g}" for t in shown],
+        rows=[
+            (
+                NAMES[who],
+                f"{100 * share.density[1:].mean():.0f}",
+                f"{100 * share.correlation[1:].mean():.1f}",
+                [f"{found.mixtures[who].density[t]:.4g}" for t in shown],
+            )
+            for who, share in found.outside.items()
+        ],
+        pictures={
+            name: Picture(Markup(svg(getattr(plot, name)(found), name)), text) for name, text in PICTURES.items()
+        },
+    )
