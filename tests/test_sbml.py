@@ -204,6 +204,16 @@ def test_level_2_is_read():
     assert str(model.network) == "2 A -> B @ 0.4" and model.initial == {"A": 2, "B": 1}
 
 
+def test_an_exponential_of_time_is_one_more_species():
+    """dA/dt = -k exp(-a t) A with k = 2, a = 0.5: A(t) = exp(-(k / a) (1 - exp(-a t)))."""
+    model = from_antimony("species A; A = 1; k = 2; a = 0.5; u := 3*exp(-a*time); r: A -> ; k*u*A/3")
+    assert str(model.network).splitlines() == ["A + exp_of_time_1 -> exp_of_time_1 @ 2", "exp_of_time_1 -> 0 @ 0.5"]
+    assert model.initial == {"A": 1, "exp_of_time_1": 1} and "exp_of_time_1" in TOLD[0]
+    rhs = model.network.production
+    end = solve_ivp(lambda t, c: np.asarray(rhs(c)), (0, 2), [1.0, 1.0], rtol=1e-10, atol=1e-12).y[0, -1]
+    assert end == pytest.approx(np.exp(-4 * (1 - np.exp(-1))), rel=1e-8)
+
+
 HEAD = "species A, B, C; A = 1; B = 1; C = 0; k = 1; "
 REFUSED = [
     (HEAD + "r7: A -> B; k * A / (1 + A)", "'r7' is not mass action: something other than a sum, a product"),
@@ -211,7 +221,7 @@ REFUSED = [
     (HEAD + "r7: 2 A -> B; k * A", "'r7' is not mass action: it takes more of 'A'"),
     (HEAD + "r7: A -> B; k * A^0.5", "'r7' is not mass action: a power of 0.5"),
     (HEAD + "r7: A -> B; k * A * sin(k)", "'r7' is not mass action: 'sin' is none of mass action"),
-    (HEAD + "r7: A -> B; k * A * time", "'r7' is not mass action: 'time' is none of mass action"),
+    (HEAD + "r7: A -> B; k * A * time", "reaction 'r7' depends on time otherwise than by an exponential"),
     (HEAD + "r7: A -> B; piecewise(k * A, A > 1, 0)", "'r7' is not mass action: 'piecewise'"),
     (HEAD + "r7: A -> B; q * A", "the parameter 'q' has no finite value"),
     (HEAD + "r7: A -> B; k * A / 0", "'r7' is not mass action: something is divided by 0"),

@@ -26,6 +26,7 @@ EXTRAS = {  # what each is for
     "graph": "networks as graphs of networkx",
     "sbml": "SBML and Antimony, in and out",
     "cluster": "sweeps on a cluster of dask",
+    "petab": "parameters of problems in PEtab's form",
     "units": "units compared as quantities (mM is mmol/L), and written into SBML",
 }
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")

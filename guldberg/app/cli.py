@@ -107,7 +107,7 @@ def answer(facts: dict[str, Any], text: str, as_json: bool) -> None:
 @click.option("--resamples", type=click.IntRange(1), metavar="N", help="Search again in N sets of data made anew.")
 @click.option("--method", type=click.Choice(["search", "freeze"]), help="See below; default search.")
 @click.option("--reactions", type=click.IntRange(1), metavar="N", help="freeze: how many reversible ones to learn.")
-@click.option("--starts", type=click.IntRange(1), metavar="N", help="freeze: random starts, all at once; default 8.")
+@click.option("--starts", type=click.IntRange(1), metavar="N", help="Random ones; freeze: 8, PEtab: 20 by default.")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="freeze: at most; default 1000000.")
 @seed
 @as_json
@@ -120,6 +120,8 @@ def discover(data: tuple[Path, ...], out: Path | None, seed: int, as_json: bool,
     freeze  Algorithm 1 of Huang, Zhou and Yong: stoichiometry by gradient descent on measured
             derivatives, rows frozen when they come close to whole numbers; kept for comparison
 
+    Of a problem in PEtab's form (PROBLEM.yaml), whose mechanism is known, the parameters are found.
+
     \b
     Example: guldberg discover run1.csv run2.csv --unmeasured ES --initial "P=0" --out found
     """
@@ -128,8 +130,20 @@ def discover(data: tuple[Path, ...], out: Path | None, seed: int, as_json: bool,
 
     folder = out or runs.default_folder("discover")
     options = specs.typed(asked)
-    runs.begin(folder, jobs.KINDS, job="discover", options=options, inputs=data, seed=seed, command=_command())
+    job, inputs = _problem(data)
+    runs.begin(folder, jobs.KINDS, job=job, options=options, inputs=inputs, seed=seed, command=_command())
     _work(folder, as_json)
+
+
+def _problem(data: Sequence[Path]) -> tuple[str, Sequence[Path]]:
+    """The job that takes these files, and all files that it needs."""
+    if data[0].suffix not in (".yaml", ".yml"):
+        return "discover", data
+    from guldberg.app.petab import reading
+
+    if len(data) > 1:
+        raise InputError(f"beside a problem in PEtab's form no other file is read: {data[1]}", file=str(data[0]))
+    return "petab", reading.files(data[0])
 
 
 @cli.command()

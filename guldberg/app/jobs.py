@@ -9,6 +9,7 @@ from guldberg.app.runs import Kind
 
 _HOME = {  # each module has a KIND
     "discover": "guldberg.app.discovery",
+    "petab": "guldberg.app.petab.kind",
     "design": "guldberg.app.design.kind",
     "reduce": "guldberg.app.reduce.kind",
     "simulate": "guldberg.app.simulate.kind",

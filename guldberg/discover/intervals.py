@@ -101,11 +101,11 @@ def _end(problem, library, at, best, index, side, spread, rise) -> tuple[float |
             return None, best
         else:
             inside, low, previous = step, height, there or previous
-        step = _next(inside, low, outside, rise)
-    return None if outside is None else theta[index] + side * _next(inside, low, outside, rise), best
+        step = crossing(inside, low, outside, rise)
+    return None if outside is None else theta[index] + side * crossing(inside, low, outside, rise), best
 
 
-def _next(inside: float, low: float, outside: tuple[float, float] | None, rise: float) -> float:
+def crossing(inside: float, low: float, outside: tuple[float, float] | None, rise: float) -> float:
     """Where sqrt(rise) crosses its threshold, by the straight line through what is known."""
     if outside is None:
         growth = np.sqrt(rise / low) if low > 0 else 4.0
