@@ -54,7 +54,7 @@ class Grid(eqx.Module):
             raise ValueError(f"expected boundaries for each of {len(self.shape)} axes, got {len(self.boundaries)}")
         if any(isinstance(a, Periodic) != isinstance(b, Periodic) for a, b in self.boundaries):
             raise ValueError("an axis is periodic at both faces or at none")
-        self.stencil.weights(self.spacing)
+        self.stencil.check(self.spacing)
 
     @classmethod
     def periodic(

@@ -20,8 +20,12 @@ class AbstractStencil(eqx.Module):
         """The Laplacian of a field with one layer of ghosts around it."""
 
     @abc.abstractmethod
+    def check(self, spacing: tuple[float, ...]) -> None:
+        """ValueError where the stencil does not fit the grid."""
+
+    @abc.abstractmethod
     def weights(self, spacing: tuple[float, ...]) -> dict[tuple[int, ...], float]:
-        """The weight of each neighbour. Raises ValueError where the stencil does not fit the grid."""
+        """The weight of each neighbour. Raises NotImplementedError where they are not the same for every cell."""
 
     def centre(self, spacing: tuple[float, ...]) -> float:
         """The sum of the weights: what the cell itself loses."""
@@ -44,6 +48,9 @@ class Star(AbstractStencil):
             below, above = (shifted(padded, tuple(s * (a == axis) for a in range(len(spacing)))) for s in (-1, 1))
             terms.append((below + above - 2 * centre) / h**2)
         return sum(terms[1:], terms[0])
+
+    def check(self, spacing: tuple[float, ...]) -> None:
+        """It fits all."""
 
     def weights(self, spacing: tuple[float, ...]) -> dict[tuple[int, ...], float]:
         steps = [(axis, s) for axis in range(len(spacing)) for s in (-1, 1)]
@@ -71,9 +78,11 @@ class NinePoint(AbstractStencil):
         both = w * (rows[:, :, :-2] + rows[:, :, 2:]) + (1 / w - 2 * w) * rows[:, :, 1:-1]
         return (both - interior(padded) / self.corner) / spacing[0] ** 2
 
-    def weights(self, spacing: tuple[float, ...]) -> dict[tuple[int, ...], float]:
+    def check(self, spacing: tuple[float, ...]) -> None:
         if len(spacing) != 2 or spacing[0] != spacing[1]:
             raise ValueError(f"the nine-point stencil is for 2D with one spacing, got {spacing}: use Star()")
+
+    def weights(self, spacing: tuple[float, ...]) -> dict[tuple[int, ...], float]:
         steps = [step for step in itertools.product((-1, 0, 1), repeat=2) if any(step)]
         straight, diagonal = 1 - 2 * self.corner, self.corner
         return {step: (diagonal if all(step) else straight) / spacing[0] ** 2 for step in steps}

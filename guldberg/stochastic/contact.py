@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from guldberg.errors import InputError
 from guldberg.network import ReactionNetwork
+from guldberg.space.walls import Wall, checked
 from guldberg.stochastic.events import Event, events
 
 LIKELY = 0.1  # a pair in contact reacts in one step at most so often: what a step of finite length errs by
@@ -33,6 +34,9 @@ class ContactRules:
     of either; what is made beyond the places, as the second of A -> B + C, within `radius` of the first, evenly. Where
     that is outside a reflecting box the reaction does not happen: so A + B <-> C is in detailed balance, walls or not.
 
+    `walls` inside a reflecting plane turn particles back too; reactions then are of one particle at most, since
+    contacts would reach through them.
+
     In a step of at most `dt` all particles move, then what reacts does so in the order of its time, each once. Raises
     InputError for reactions of three, and steps that are too long for the rates.
     """
@@ -45,6 +49,7 @@ class ContactRules:
     dt: float
     periodic: bool = True
     temperature: float | None = None
+    walls: tuple[Wall, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.lengths) <= 3 or not all(0 < length < math.inf for length in self.lengths):
@@ -59,7 +64,10 @@ class ContactRules:
             raise InputError(f"diffusivities {D}; expected one, or one for each species, none of them negative")
         if not 0 < self.dt < math.inf:
             raise InputError(f"a step of {self.dt}; expected a positive time")
+        checked(self.walls, self.lengths, self.periodic)
         tables = self.tables()
+        if self.walls and (tables.contact.any() or (tables.products[:, NEAR:] != NONE).any()):
+            raise InputError("with walls inside the box, expected reactions of one particle that make one at most")
         fastest = max([0.0, *tables.decay, *tables.contact.ravel()])
         if fastest * self.dt > LIKELY:
             raise InputError(
@@ -99,7 +107,17 @@ class ContactRules:
             np.array(self.lengths, float),
             self.periodic,
             float(self.radius),
+            self._sides(),
         )
+
+    def _sides(self) -> Float[np.ndarray, "walls 4"]:
+        """Where there are walls inside, these and the sides of the box, from end to end: axis, place, low, high."""
+        if not self.walls:
+            return np.zeros((0, 4))
+        sides = [(axis, place, -math.inf, math.inf) for axis in (0, 1) for place in (0.0, self.lengths[axis])]
+        ends = [1e-12 * self.lengths[1 - wall.axis] for wall in self.walls]  # so that none slips through a corner
+        inside = [(w.axis, w.place, w.low - end, w.high + end) for w, end in zip(self.walls, ends, strict=True)]
+        return np.array([*sides, *inside], float)
 
     def _rate(self, event: Event) -> float:
         """Per time: of nothing in the whole box, of one particle, of a pair in contact."""
@@ -125,6 +143,7 @@ class Tables(NamedTuple):
     lengths: Float[np.ndarray, "axes"]
     periodic: bool
     radius: float
+    walls: Float[np.ndarray, "walls 4"]  # axis, place, from, to
 
 
 def ball(radius: float, dimensions: int) -> float:

@@ -15,6 +15,7 @@ from guldberg.stochastic.contact import MADE, NEAR, NONE, ContactRules, Tables
 from guldberg.stochastic.words import GOLDEN, below, jit, mix, spread, streams, unit
 
 GONE = np.uint8(255)
+CLOSE = 1e-9  # of the way to a wall, and from it where rounding would put a particle on it
 PIECES = 256  # of runs: between them an interruption is heard
 
 
@@ -161,11 +162,16 @@ def _advance(counter, kinds, x, steps, h, tables: Tables, most):
 @jit
 def _move(counter, kinds, x, h, tables):
     """Exact in law: a free step, wrapped around the box, or folded at its walls."""
-    axes = x.shape[1]
+    axes, goal = x.shape[1], np.empty(2)
     for k in range(0, x.size, 2):
         length = np.sqrt(-2.0 * np.log(unit(mix(counter + GOLDEN))))  # Box and Muller
         angle = 2.0 * np.pi * unit(mix(counter + GOLDEN + GOLDEN))
         counter += GOLDEN + GOLDEN
+        if tables.walls.shape[0] > 0:  # in a plane: both are of one particle
+            far = np.sqrt(2.0 * tables.diffusivity[kinds[k // 2]] * h) * length
+            goal[0], goal[1] = x[k // 2, 0] + far * np.cos(angle), x[k // 2, 1] + far * np.sin(angle)
+            _bounce(x[k // 2], goal, tables.walls)
+            continue
         _shift(kinds, x, k // axes, k % axes, length * np.cos(angle), h, tables)
         if k + 1 < x.size:
             _shift(kinds, x, (k + 1) // axes, (k + 1) % axes, length * np.sin(angle), h, tables)
@@ -183,6 +189,35 @@ def _shift(kinds, x, i, axis, normal, h, tables):
             y -= 2.0 * L * np.floor(y / (2.0 * L))
             y = min(y, 2.0 * L - y)
     x[i, axis] = y
+
+
+@jit
+def _bounce(p, goal, walls):
+    """Straight on from p towards `goal`, as a ball: it comes back as likely as it went, so that evenly spread it stays,
+    and no wall is passed. p becomes where it ends."""
+    while True:
+        first, hit = 1.0, -1
+        for w in range(walls.shape[0]):
+            a = np.int64(walls[w, 0])
+            before, after = p[a] - walls[w, 1], goal[a] - walls[w, 1]
+            if before * after <= 0.0 and before != 0.0:
+                part = before / (before - after)
+                along = p[1 - a] + part * (goal[1 - a] - p[1 - a])
+                if part <= first and walls[w, 2] <= along <= walls[w, 3]:
+                    first, hit = part, w
+        if hit < 0:
+            break
+        a, place = np.int64(walls[hit, 0]), walls[hit, 1]
+        side = 1.0 if p[a] > place else -1.0
+        for d in range(2):
+            p[d] += first * (1.0 - CLOSE) * (goal[d] - p[d])
+        if (p[a] - place) * side <= 0.0:
+            p[a] = place + side * CLOSE
+        goal[a] = 2.0 * place - goal[a]
+        if (goal[a] - place) * side <= 0.0:
+            goal[a] = p[a]
+    for d in range(2):
+        p[d] = goal[d]
 
 
 @jit

@@ -56,7 +56,13 @@ class SquaredGradient(AbstractOperator):
     moves = -1.0
 
     def __call__(self, nu: Float[Array, "species *grid"], species: int, grid: Grid) -> Float[Array, "*grid"]:
-        return jnp.sum(grid.gradient(nu[species][None])[:, 0] ** 2, axis=0)
+        return squared_gradient(nu[species][None], grid)[0]
+
+
+def squared_gradient(nu: Float[Array, "species *grid"], grid: Grid) -> Float[Array, "species *grid"]:
+    """|grad nu|^2 = laplacian nu + exp(nu) laplacian exp(-nu), to second order; so that laplacian nu - |grad nu|^2 is
+    the diffusion of the density exp(-nu) between cells, which keeps its amount, walls or not."""
+    return grid.laplacian(nu) + jnp.exp(nu) * grid.laplacian(jnp.exp(-nu))
 
 
 class Term(eqx.Module):

@@ -24,9 +24,8 @@ class Known(eqx.Module):
         return cls(box.network, np.array(box.diffusivity), grid)
 
     def __call__(self, nu: Float[Array, "species *grid"]) -> Float[Array, "species *grid"]:
-        squares = jnp.sum(self.grid.gradient(nu) ** 2, axis=0)
         D = jnp.asarray(self.diffusivity).reshape(-1, *[1] * (nu.ndim - 1))
-        return D * (self.grid.laplacian(nu) - squares) + self.reactions(nu)
+        return -D * jnp.exp(nu) * self.grid.laplacian(jnp.exp(-nu)) + self.reactions(nu)
 
     def reactions(self, nu: Float[Array, "species *grid"]) -> Float[Array, "species *grid"]:
         """The part of the reactions, a function of nu."""
