@@ -23,6 +23,7 @@ AGREES = (0.9, 1.12)  # ratio of true to quadratic rise that counts as agreement
 CLOSE = 0.1  # relative accuracy of the rise at an end of the interval
 REFITS = 6  # per end
 FAR = 7.0  # a constant that may be a thousand times larger or smaller is not bounded on that side
+STRIDE, HALVINGS = 3.5, 5  # of ln k along a plateau that is wider than that, and of the stride in which it ends
 POINTS, BEYOND, OPEN = 7, 1.3, 4.0  # of a profile: per side, in units of the end, in ln k where there is none
 PLATEAU = 0.5  # a constant whose ln k changes chi2 by less than this, per unit squared, may be lost near zero
 DETERMINED = 0.25  # a combination is worth telling if its sd is below this part of either constant's own
@@ -52,6 +53,8 @@ def interval(problem: Problem, library: Library, at: Fitted, index: int, rise: f
     for side in (-1, 1):
         end, best = _end(problem, library, at, best, index, side, spread, rise)
         ends.append(None if end is None else float(np.exp(end)))
+    if ends == [None, None]:
+        ends = [_plateau(problem, library, at, index, side, rise) for side in (-1, 1)]
     return Estimate(float(np.exp(theta[index])), ends[0], ends[1]), best
 
 
@@ -103,6 +106,31 @@ def _end(problem, library, at, best, index, side, spread, rise) -> tuple[float |
             inside, low, previous = step, height, there or previous
         step = crossing(inside, low, outside, rise)
     return None if outside is None else theta[index] + side * crossing(inside, low, outside, rise), best
+
+
+def _plateau(problem: Problem, library: Library, at: Fitted, index: int, side: int, rise: float) -> float | None:
+    """Where a plateau ends on which the constant lies far from either end, as a fit that ran away leaves it; None where
+    the bound of the search comes first."""
+    start, inside, previous = float(np.log(np.append(at.k, at.phi)[index])), 0.0, at
+    reach = abs(_limit(problem, library, at, index, side) - start)
+    for step in np.append(np.arange(FAR, reach, STRIDE), reach):
+        there = _constrained(problem, library, at, previous, index, start + side * step)
+        if there is None:
+            return None
+        if there.chi2 - at.chi2 > rise:
+            break
+        inside, previous = float(step), there
+    else:
+        return None
+    outside = float(step)
+    for _ in range(HALVINGS):
+        middle = (inside + outside) / 2
+        there = _constrained(problem, library, at, previous, index, start + side * middle)
+        if there is None or there.chi2 - at.chi2 > rise:
+            outside = middle
+        else:
+            inside, previous = middle, there
+    return float(np.exp(start + side * (inside + outside) / 2))
 
 
 def crossing(inside: float, low: float, outside: tuple[float, float] | None, rise: float) -> float:

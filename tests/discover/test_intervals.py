@@ -227,3 +227,17 @@ def test_where_a_ratio_is_all_that_is_known_the_profile_is_flat_and_the_partner_
     partner = int(np.argsort(at.k)[-2])
     assert drawn.rise[above].max() < RISE
     np.testing.assert_allclose(drawn.path[above, partner] / drawn.values[above], at.k[partner] / at.k[fast], rtol=0.05)
+
+
+@pytest.mark.parametrize("away", [1e4, 1e9])
+def test_a_constant_that_ran_away_on_a_plateau_keeps_the_end_that_the_data_give(away):
+    """A is gone before the second sample: its constant is bounded from below, however far above a fit left it."""
+    network = parse("A -> B @ 1000\nB -> C @ 1")
+    data = measure(network, 4.0, relative=0.02, runs=3, points=9)
+    library, k = directions(network)
+    problem = prepare(data, np.full(3, 0.01))
+    near, far = (fit(problem, library, np.arange(2), np.array([begin, 1.0])) for begin in (50.0, away))
+    ends = [intervals.interval(problem, library, at, 0, RISE)[0] for at in (near, far)]
+    assert far.k[0] > 0.1 * away and abs(far.chi2 - near.chi2) < 0.1
+    assert [estimate.verdict for estimate in ends] == ["one-sided", "one-sided"]
+    assert np.log(ends[1].low) == pytest.approx(np.log(ends[0].low), abs=0.15) and ends[1].high is None
