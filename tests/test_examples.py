@@ -246,6 +246,16 @@ def test_a_surface_without_curvature_holds_in_three_dimensions(shown):
 
 
 @pytest.mark.slow
+def test_a_vessel_learns_to_rest_in_two_states(shown):
+    with jax.numpy_dtype_promotion("standard"):
+        rows = [numbers(line[24:]) for line in shown("bistable.py", "1200").splitlines()[1:]]
+    assert [len(row) for row in rows] == [9] * 8
+    for name, row in zip(("as designed", "after noise"), rows, strict=False):
+        assert row[-1] > 0.5 and abs(row[-1] - row[-2]) < 1e-3, name
+        assert row[:6] == pytest.approx(rows[0][:6], abs=1e-3), name  # the same two states
+
+
+@pytest.mark.slow
 def test_calibration_counts_intervals_and_goes_on_where_it_was(shown):
     once = shown("calibration.py", "made.csv", "1")
     assert len(once.splitlines()) == 21 and once.count("of 3 intervals") == 8
