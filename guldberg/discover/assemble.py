@@ -54,7 +54,7 @@ def from_search(
     parameters = at.parameters(problem)
     rise = intervals.threshold(problem.points, parameters, at.chi2, setting.criterion.noise_known)
     names, warm = _names(chosen, data.species), warmth(data)
-    energies = () if warm is None else settle.energies(problem, at, warm, every, names, rise)
+    energies = () if warm is None else settle.energies(problem, chosen, at, warm, every, names, rise)
     temperature = None if warm is None else warm.reference
     doubts = [*_unmeasured(data, left_out, search.laws), *settle.doubts(energies, temperature)]
     return Discovered(

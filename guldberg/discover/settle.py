@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from guldberg.discover import balance, intervals, refine
 from guldberg.discover.library import Library, reversible_pairs
-from guldberg.discover.problem import Problem
+from guldberg.discover.problem import Problem, linearise
 from guldberg.discover.refine import Fitted
 from guldberg.discover.result import ArrheniusLaw, Balance, Cycle, Estimate, Range
 from guldberg.discover.search import Setting
@@ -18,6 +18,8 @@ from guldberg.discover.warmth import Warmth
 from guldberg.rates import GAS_CONSTANT
 
 PRUNED = 6  # of the reactions that the data say least about are tried to be dropped
+UNNOTICED = 1.5  # standard deviation of an exponent b that the data do not tell: within 3 of 0, as tables have them
+NORMAL = 1.96
 USEFUL = 1.0  # half width of an interval of b that is worth telling even if it holds 0
 
 
@@ -79,15 +81,17 @@ def _combined(at: Fitted, row: Float[np.ndarray, "parameters"], rise: float) -> 
 
 def energies(
     problem: Problem,
+    chosen: Library,
     at: Fitted,
     warm: Warmth,
     estimates: tuple[Estimate, ...],
     names: list[str],
     rise: float,
 ) -> tuple[ArrheniusLaw, ...]:
-    """A, b and Ea of each reaction. Where no line is bent, the interval of Ea is that of the profile likelihood."""
+    """A, b and Ea of each reaction of `chosen`. Where no line is bent, the interval of Ea is that of the profile
+    likelihood, made wider by what any lines that are bent unnoticed would do to it."""
     powers, first = problem.warmth.shape[1], len(at.k) + len(problem.groups)
-    T0, by_r, by_q = warm.reference, warm.energy(1.0), warm.exponent(1.0)
+    T0, by_r, by_q, unseen = warm.reference, warm.energy(1.0), warm.exponent(1.0), _bends(problem, chosen, at, warm)
     out = []
     for n, (i, name) in enumerate(zip(at.active, names, strict=True)):
         r, b, Ea, log_A = (np.zeros(first + powers * len(at.k)) for _ in range(4))
@@ -99,12 +103,35 @@ def energies(
         log_A += Ea / (GAS_CONSTANT * T0) - b * np.log(T0)
         ratio = estimates[first + powers * n]
         energy = _combined(at, Ea, rise) if b.any() else _scaled(ratio, by_r)
-        amplitude = _combined(at, log_A, rise)
+        amplitude = _wider(_combined(at, log_A, rise), log_A @ unseen)
         if ratio.verdict != "bounded":
             amplitude = dataclasses.replace(amplitude, low=None, high=None)
         exponent = _scaled(estimates[first + powers * n + 1], by_q) if b.any() else None
-        out.append(ArrheniusLaw(name, amplitude, exponent, energy))
+        out.append(ArrheniusLaw(name, amplitude, exponent, _wider(energy, Ea @ unseen)))
     return tuple(out)
+
+
+def _bends(problem: Problem, chosen: Library, at: Fitted, warm: Warmth) -> Float[np.ndarray, "parameters held"]:
+    """How far ln k and ln phi are off where an exponent b that is held at 0 is UNNOTICED, one column for each.
+
+    The fit minimises |r + J_s s + J_q q|^2 over s alone: s moves by -(J_s^T J_s)^-1 J_s^T J_q q.
+    """
+    powers, first = problem.warmth.shape[1], len(at.k) + len(problem.groups)
+    common, own = np.split(at.phi, [len(problem.groups)])
+    straight = own.reshape(-1, powers)
+    phi = np.append(common, np.column_stack([straight, np.ones_like(straight)])[:, :2])
+    curved = dataclasses.replace(problem, warmth=warm.columns(curved=True))
+    here = linearise(curved, chosen, at.k, phi, at.c0)
+    exponents = first + 2 * np.arange(len(at.k)) + 1
+    held = exponents[[int(i) not in problem.bent for i in at.active]]
+    if here is None:
+        return np.zeros((len(at.hessian), len(held)))
+    J = np.hstack([here.by_k * at.k, here.by_phi])
+    fitted = np.setdiff1d(np.arange(J.shape[1]), held if powers > 1 else exponents)
+    place = fitted if powers > 1 else np.arange(len(fitted))
+    q, out = UNNOTICED / warm.exponent(1.0), np.zeros((len(at.hessian), len(held)))
+    out[place] = -intervals.covariance(at)[np.ix_(place, place)] @ J[:, fitted].T @ J[:, held] * q
+    return out
 
 
 def doubts(laws: tuple[ArrheniusLaw, ...], temperature: float | None) -> list[str]:
@@ -113,8 +140,18 @@ def doubts(laws: tuple[ArrheniusLaw, ...], temperature: float | None) -> list[st
     if not names:
         return []
     which = "any reaction" if len(names) == len(laws) else ", ".join(names)
-    held = f"b is held at 0, Ea is that around {temperature:.0f} K, its interval that of a straight line"
+    held = f"b is held at 0, Ea is that around {temperature:.0f} K, its interval allows for b from -3 to 3"
     return [f"b and Ea of {which} cannot be told apart within these temperatures: {held}"]
+
+
+def _wider(known: Range, shifts: Float[np.ndarray, "held"]) -> Range:
+    """An interval that allows for independent shifts of these standard deviations as well."""
+    more = NORMAL**2 * float(shifts @ shifts)
+    low, high = (
+        None if end is None else known.value + side * float(np.hypot(end - known.value, np.sqrt(more)))
+        for side, end in ((-1, known.low), (1, known.high))
+    )
+    return Range(known.value, low, high)
 
 
 def _scaled(estimate: Estimate, unit: float) -> Range:

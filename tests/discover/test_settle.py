@@ -27,16 +27,21 @@ def double():
         yield
 
 
-def warm_data(text, temperatures, *, runs=12, span=2.0, seed=0):
+def warm_data(text, temperatures, *, runs=12, span=2.0, seed=0, noise=SD):
     network, rng = parse(text), np.random.default_rng(seed)
     c0s, kelvin = rng.uniform(0.2, 1, (runs, len(network.species))), np.resize(temperatures, runs)
-    return network, synthetic(network, c0s, np.linspace(0, span, 12), noise=SD, temperatures=kelvin, seed=seed)
+    return network, synthetic(network, c0s, np.linspace(0, span, 12), noise=noise, temperatures=kelvin, seed=seed)
 
 
 def ways(network):
     """The directed reactions of a network whose constants follow the temperature."""
     left, right, both = np.asarray(network.reactants), np.asarray(network.products), network.reversible
     return Library(np.vstack([left, right[both]]), np.vstack([right, left[both]]))
+
+
+def _laws(problem, library, at, data, estimates):
+    names = [str(i) for i in range(len(library.net))]
+    return settle.energies(problem, library.take(at.active), at, warmth(data), estimates, names, 3.84)
 
 
 def settled(data, library, *, balanced=False):
@@ -48,7 +53,7 @@ def settled(data, library, *, balanced=False):
     problem = prepare(data, np.full(len(data.species), SD), bent=bent, balanced=balanced)
     every = range(len(at.k) + len(at.phi))
     estimates = tuple(intervals.interval(problem, library, at, i, 3.84)[0] for i in every)
-    return at, bent, settle.energies(problem, at, warmth(data), estimates, [str(i) for i in everything], 3.84)
+    return at, bent, _laws(problem, library, at, data, estimates)
 
 
 BENT = """A -> B @ arrhenius(A=2e-3, b=2, Ea=1.5e4)
@@ -83,6 +88,25 @@ def test_over_a_narrow_range_b_is_held_and_the_energy_is_the_slope_at_the_refere
     slope = 1.5e4 + 2 * 8.314462618 * warmth(data).reference
     assert laws[0].Ea.low < slope < laws[0].Ea.high
     assert settle.doubts(laws, 320.0)[0].startswith("b and Ea of any reaction cannot be told apart")
+
+
+@pytest.mark.parametrize("b", [-3, 0, 3])
+def test_an_energy_holds_the_slope_at_the_reference_also_where_a_bent_line_goes_unnoticed(b):
+    """Most runs are cold, one in six is hot: a straight line has the slope between them, not that at the mean 1 / T."""
+    # k(320 K) = 1 and a slope of 40 kJ/mol there, whatever b
+    own = 4e4 - 8.314462618 * 320 * b
+    A = np.exp(own / (8.314462618 * 320)) * 320.0**-b
+    text = f"A -> B @ arrhenius(A={A:.12g}, b={b}, Ea={own:.12g})\nB -> C @ arrhenius(A=3e3, b=0, Ea=2.4e4)"
+    network, data = warm_data(text, [300.0, 303.0, 306.0, 309.0, 312.0, 420.0], runs=18, noise=2e-4)
+    library, problem = ways(network), prepare(data, np.full(3, 2e-4))
+    at = refine.fit(problem, library, np.arange(2), np.ones(2))
+    estimates = tuple(intervals.interval(problem, library, at, i, 3.84)[0] for i in range(4))
+    law = _laws(problem, library, at, data, estimates)[0]
+    T0 = warmth(data).reference
+    truth, straight = own + 8.314462618 * T0 * b, estimates[2]
+    assert law.Ea.low < truth < law.Ea.high
+    narrow = [warmth(data).energy(np.log(end)) for end in (straight.low, straight.high)]
+    assert (narrow[0] < truth < narrow[1]) == (b == 0)  # of a straight line: false where it is bent
 
 
 def test_the_temperature_is_differentiated_exactly():
