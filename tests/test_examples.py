@@ -257,10 +257,11 @@ def test_a_vessel_learns_to_rest_in_two_states(shown):
 
 @pytest.mark.slow
 def test_calibration_counts_intervals_and_goes_on_where_it_was(shown):
-    once = shown("calibration.py", "made.csv", "1")
+    systems = ("chain", "enzyme", "autocatalysis", "fast and slow", "oligomers")
+    once = shown("calibration.py", "made.csv", "1", *systems)
     assert len(once.splitlines()) == 21 and once.count("of 3 intervals") == 8
     before = Path("made.csv").read_text()
-    more = shown("calibration.py", "made.csv", "2")
+    more = shown("calibration.py", "made.csv", "2", *systems)
     assert more.count("of 6 intervals") == 8 and Path("made.csv").read_text().startswith(before)
 
 
