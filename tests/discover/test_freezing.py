@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from guldberg.app.datasets import hydrogen_network
 from guldberg.app.synthetic import synthetic
-from guldberg.discover import freezing
+from guldberg.discover import freezing, regression
 from guldberg.discover.freezing import Freezing, State, Weights
 from guldberg.errors import InputError
 from guldberg.learn.fit import run
@@ -165,6 +166,20 @@ def test_the_mechanism_of_the_paper(truth, noise, worst):
     assert len(equations) == 2 and set(truth.equations()) <= truths & (set(equations) | flipped)
     for step in found.steps:
         assert min(abs(step.forward.value / k - 1) for k in (1, 10, 1e3, 1e6)) < worst
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "truth, uncertain", [(FAST_AND_SLOW, 0.015), (ENZYME, 1.4), (hydrogen_network(), 0.027)], ids=["pair", "MM", "H2"]
+)
+def test_noise_of_the_fast_reaction_hides_the_slow_row(truth, uncertain):
+    """Standard deviation of the worst entry of v at the truth, noise 1e-3: u' = v.T (r+ - r-) is linear in v there."""
+    rows = regression.slopes(data(truth))
+    ways = (truth.reactants, truth.forward), (truth.products, truth.reverse)
+    ahead, back = (regression.monomials(rows.c, np.asarray(left)) * np.asarray(k()) for left, k in ways)
+    spread = 1e-3 * rows.dc / np.sqrt(3)  # of a uniform factor
+    worst = np.sqrt(np.linalg.pinv(ahead - back) ** 2 @ spread**2).max()
+    assert worst == pytest.approx(uncertain, rel=0.05)
 
 
 def test_derivatives_are_asked_for():
