@@ -13,7 +13,7 @@ from guldberg.closure.continuous.functional import AbstractOperator
 from guldberg.closure.continuous.likelihood import Seen
 from guldberg.errors import InputError
 from guldberg.learn.fit import run
-from guldberg.reduce.space import judge
+from guldberg.reduce.space import judge, result, terms
 from guldberg.reduce.space.job import GROUPS, SpaceReduction
 from guldberg.reduce.space.plan import Box, Cloud, SpacePlan
 from guldberg.reduce.space.terms import Wanted
@@ -63,7 +63,14 @@ def test_the_share_beyond_two_standard_errors_is_that_of_chance():
 SPECS = {
     "no reactions": ('[box]\nlengths = [5.0]\n', ("reactions",)),
     "three axes": ('reactions = "A -> 0 @ 1"\n[box]\nlengths = [5, 5, 5]\n', ("[box] lengths", "1 or 2")),
-    "three species": ('reactions = "A + B -> C @ 1"\n[box]\nlengths = [5]\n', ("reactions", "at most 2", "A, B, C")),
+    "too much at once": (
+        'reactions = "A + B -> C @ 1\\nC + D -> A @ 1"\n[box]\nlengths = [5]\n', ("reactions", "than 3", "A, B, C, D")
+    ),
+    "a wall between cells": (
+        'preset = "neck"\n[box]\nwalls = [[0, 3.1, 0.0, 1.0]]\n', ("between faces", "0.25")
+    ),
+    "a wall outside": ('preset = "neck"\n[box]\nwalls = [[0, 7.0, 0.0, 1.0]]\n', ("not inside the box",)),
+    "half a wall": ('preset = "neck"\n[box]\nwalls = [[0, 3.0]]\n', ("[box] walls", "[axis, place, from, to]")),
     "no start": ('reactions = "A -> 0 @ 1"\n[box]\nlengths = [5]\n', ("start", "[[start]]")),
     "a species that is none": ('preset = "diffusion"\n[[start]]\nspecies = "C"\ncount = 5\n', ("species", "'C'", "A")),
     "outside": ('preset = "diffusion"\n[[start]]\nspecies = "A"\ncount = 5\ncentre = [11]\n', ("centre", "11")),
@@ -113,6 +120,36 @@ class Slope(AbstractOperator):
 
     def __call__(self, nu, species, grid):
         return grid.gradient(nu[species][None])[0, 0]
+
+
+def test_a_front_is_where_the_lines_cross():
+    """2 - x and x, in cells of half a unit: they meet at 1; where the first is nowhere the denser, nowhere."""
+    x = (np.arange(4) + 0.5) * 0.5
+    densities = np.stack([np.stack([2 - x, x]), np.stack([x - 5, x])])
+    found = result._front(densities, 0.5)
+    assert found[0] == pytest.approx(1.0) and np.isnan(found[1])
+
+
+def test_what_happens_to_a_species_is_a_function_of_all_that_react_there():
+    """Catalysts are among them, products that come from nothing else are not; both sides of what is reversible."""
+    network = parse("A -> B @ 1\nB + E -> C + E @ 1\nC <-> D @ 1, 1")
+    found = {name: terms.reacting(network, s) for s, name in enumerate(network.species)}
+    names = {name: {network.species[i] for i in of} for name, of in found.items()}
+    assert names == {"A": {"A"}, "B": {"A", "B", "E"}, "E": set(), "C": {"B", "E", "C", "D"}, "D": {"C", "D"}}
+
+
+@pytest.mark.slow
+@pytest.mark.stochastic
+def test_three_species_in_a_row_have_their_constants():
+    """A -> B -> C: diffusion of each and the loss of A within four standard errors."""
+    box = Box(parse("A -> B @ 1\nB -> C @ 0.5"), (6.0,), (0.5, 0.5, 0.5), radius=0.1, dt=0.1)
+    start = tuple(Cloud(s, n, (3.0,), 0.7) for s, n in enumerate((150, 60, 60))) + tuple(Cloud(s, 30) for s in range(3))
+    plan = SpacePlan(box, start, 1.0, snapshots=5, runs=100, held_out=50, cells=(20,), elements=5, function=1)
+    found = {c.name: c for c in run(SpaceReduction(plan, Particles(box, plan.cells)), 0).constants}
+    assert {f"laplacian {s}" for s in "ABC"} | {"1 A"} <= set(found)
+    for name, c in found.items():
+        assert c.known is not None and abs(c.value - c.known) < 2 * (c.high - c.low), name
+        assert c.known == 0 or c.high - c.low < 2.5 * abs(c.known), name
 
 
 def windy(start, *, runs, groups, times, seed):

@@ -124,9 +124,10 @@ def _line(
 
 def _product(axes: list[Float[Array, "vertices 2"]]) -> Float[Array, "dofs"]:
     """Of each axis's elements; dof = vertex * 2^d + derivative."""
-    if len(axes) == 1:
-        return axes[0].reshape(-1)
-    return jnp.einsum("ux,vy->uvxy", *axes).reshape(-1)
+    out = axes[0]
+    for more in axes[1:]:
+        out = (out[:, None, :, None] * more[None, :, None, :]).reshape(len(out) * len(more), -1)
+    return out.reshape(-1)
 
 
 class Functional(eqx.Module):

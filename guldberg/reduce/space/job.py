@@ -208,7 +208,7 @@ class SpaceReduction:
 
     def _functional(self, state: SpaceState) -> Functional:
         """F = 0."""
-        wanted = (*terms.standard(self.plan.box.species), *self.more)
+        wanted = (*terms.standard(self.plan.box.network), *self.more)
         return terms.blank(wanted, _there(state.fitted), self.plan.grid, self.plan.function)
 
     def _model(self, state: SpaceState) -> Model:

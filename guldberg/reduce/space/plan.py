@@ -8,6 +8,7 @@ import math
 from guldberg.network import ReactionNetwork
 from guldberg.space.boundary import NoFlux, Periodic
 from guldberg.space.grid import Grid
+from guldberg.space.walls import Wall, Walled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Box:
     radius: float  # within which two react
     dt: float  # the longest step of the simulation
     periodic: bool = True
+    walls: tuple[Wall, ...] = ()  # inside a reflecting plane
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -62,4 +64,6 @@ class SpacePlan:
     @property
     def grid(self) -> Grid:
         spacing = [length / n for length, n in zip(self.box.lengths, self.cells, strict=True)]
-        return Grid(self.cells, spacing, [Periodic() if self.box.periodic else NoFlux()] * len(self.cells))
+        sides = [Periodic() if self.box.periodic else NoFlux()] * len(self.cells)
+        inside = Walled.of(self.box.walls, self.cells, tuple(spacing)) if self.box.walls else None
+        return Grid(self.cells, spacing, sides, stencil=inside)

@@ -56,3 +56,24 @@ class SpaceReduced:
     penalties: tuple[tuple[float, float], ...]  # penalty, entropy in cross-validation, nats per run
     seconds: dict[str, float]
     warnings: tuple[str, ...]
+
+    @property
+    def fronts(self) -> dict[str, Float[np.ndarray, "times"]]:
+        """Where two species in a line are as dense as each other, the first to the left; NaN where they nowhere are.
+        Empty for others than two in a line."""
+        if self.held.ndim != 3 or self.held.shape[1] != 2:
+            return {}
+        return {
+            who: _front(density, self.plan.grid.spacing[0])
+            for who, density in {"held_out": self.held, **self.densities}.items()
+        }
+
+
+def _front(density: Float[np.ndarray, "times species cells"], cell: float) -> Float[np.ndarray, "times"]:
+    """The first place where the difference falls through zero, along straight lines between centres of cells."""
+    more = density[:, 0] - density[:, 1]
+    through = (more[:, :-1] > 0) & (more[:, 1:] <= 0)
+    at, t = through.argmax(axis=1), np.arange(len(more))
+    here, there = more[t, at], more[t, at + 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(through.any(axis=1), (at + 0.5 + here / (here - there)) * cell, np.nan)

@@ -19,6 +19,7 @@ from guldberg.closure.continuous.functional import (
     Term,
 )
 from guldberg.closure.fem import CubicElements
+from guldberg.network import ReactionNetwork
 from guldberg.space.grid import Grid
 
 MARGIN = 0.1  # of an element, beyond the values of nu that were fitted
@@ -34,18 +35,25 @@ class Wanted(NamedTuple):
     of: tuple[int, ...]
 
 
-def standard(names: Sequence[str]) -> tuple[Wanted, ...]:
-    """{1, laplacian nu, |grad nu|^2} of each species: what moves them by their own nu, what reacts by that of all."""
-    every = tuple(range(len(names)))
+def standard(network: ReactionNetwork) -> tuple[Wanted, ...]:
+    """{1, laplacian nu, |grad nu|^2} of each species: what moves them by their own nu, what reacts by that of their own
+    and of all that react where their number changes."""
     return tuple(
         wanted
-        for s, name in enumerate(names)
+        for s, name in enumerate(network.species)
         for wanted in (
             Wanted(f"laplacian {name}", s, Laplacian(), (s,)),
             Wanted(f"|grad {name}|²", s, SquaredGradient(), (s,)),
-            Wanted(f"1 {name}", s, One(), (s, *(other for other in every if other != s))),
+            Wanted(f"1 {name}", s, One(), (s, *(other for other in reacting(network, s) if other != s))),
         )
     )
+
+
+def reacting(network: ReactionNetwork, species: int) -> tuple[int, ...]:
+    """Those whose nu the rates of reactions are of that change the number of a species."""
+    changes = np.asarray(network.stoichiometry)[:, species] != 0
+    sides = np.asarray(network.reactants), np.where(network.reversible[:, None], np.asarray(network.products), 0)
+    return tuple(np.flatnonzero((sides[0] + sides[1])[changes].any(axis=0)).tolist())
 
 
 def blank(wanted: Sequence[Wanted], nu: Float[np.ndarray, "times species *grid"], grid: Grid, cells: int) -> Functional:

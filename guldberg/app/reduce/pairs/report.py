@@ -30,7 +30,7 @@ PICTURES = {
     "itself.",
     "functions": "The learned functions of nu_1 along the path, with two standard errors; dashed: those of a thin gas.",
 }
-SHOWN = 6
+SHOWN = 5
 
 
 def page(found: PairReduced, spec: Spec, seconds: float) -> str:

@@ -15,6 +15,7 @@ from guldberg.reduce.space.result import SpaceReduced
 from guldberg.text import format
 
 NAMES = {
+    "held_out": "held-out runs",
     "learned": "learned functions",
     "constants": "the same, constants where the network has them",
     "mean_field": "the network's own equation",
@@ -44,6 +45,7 @@ def page(found: SpaceReduced, spec: Spec, seconds: float) -> str:
         times=[f"{t:.3g}" for t in found.times[shown]],
         errors=[(NAMES[who], [f"{e[0, t]:.3g}" for t in shown]) for who, e in found.errors.items()],
         shares=[(NAMES[who], [f"{100 * s[t]:.0f}" for t in shown]) for who, s in found.outside.items()],
+        fronts=[(NAMES[who], [f"{x[t]:.4g}" for t in shown]) for who, x in found.fronts.items()],
         pictures={
             name: Picture(Markup(svg(getattr(plot, name)(found), name)), text) for name, text in PICTURES.items()
         },

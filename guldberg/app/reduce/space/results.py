@@ -54,6 +54,7 @@ def as_json(found: SpaceReduced, spec: Spec, seconds: float) -> dict[str, Any]:
              "within_band": c.flat} for c in found.constants
         ],
         "cross_validation": [{"penalty": penalty, "error": error} for penalty, error in found.penalties],
+        **({"front": {who: x.tolist() for who, x in found.fronts.items()}} if found.fronts else {}),
         "seconds_training": round(sum(found.seconds.values()) - sum(found.seconds.get(s, 0) for s in OTHER), 3),
         "seconds_simulation": round(found.seconds.get("simulate", 0.0), 3),
         "seconds_by_stage": {stage: round(s, 3) for stage, s in found.seconds.items()},
@@ -89,5 +90,10 @@ def summary(found: SpaceReduced) -> str:
     lines[-1] += ", ".join(f"{t:.3g}" for t in found.times[shown])
     for who, errors in found.errors.items():
         lines.append(f"  {report.NAMES[who]:48s}" + "".join(f"{errors[0, t]:9.3g}" for t in shown))
+    if found.fronts:
+        lines += ["", "The front, where both are as dense:"]
+        lines += [
+            f"  {report.NAMES[who]:48s}" + "".join(f"{x[t]:9.4g}" for t in shown) for who, x in found.fronts.items()
+        ]
     notes = [f"  {warning}" for warning in found.warnings]
     return "\n".join([*lines, *(["", "Warnings:", *notes] if notes else [])])

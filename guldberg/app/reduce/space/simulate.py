@@ -16,7 +16,7 @@ from guldberg.stochastic.particles import History
 
 def rules(box: Box) -> ContactRules:
     """InputError where the network cannot happen among particles."""
-    ask = {"lengths": box.lengths, "radius": box.radius, "dt": box.dt, "periodic": box.periodic}
+    ask = {"lengths": box.lengths, "radius": box.radius, "dt": box.dt, "periodic": box.periodic, "walls": box.walls}
     return ContactRules(box.network, diffusivity=box.diffusivity, **ask)
 
 

@@ -12,6 +12,7 @@
     diffusivity = [1.0]                  # of each species
     radius = 0.1                         # within which two particles react
     dt = 0.1                             # the longest step of the simulation
+    walls = [[0, 3.0, 0.0, 1.0]]         # in a plane: across axis 0 at 3, from 0 to 1 along the other; along cells
 
     [runs]
     training = 500
@@ -34,12 +35,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from guldberg.app.reduce.entries import Entries
+from guldberg.errors import InputError
 from guldberg.reduce.space.job import GROUPS
 from guldberg.reduce.space.plan import Box, Cloud, SpacePlan
+from guldberg.reduce.space.terms import reacting
+from guldberg.space.walls import Wall, checked
 from guldberg.text import parse
 
 MOST_CELLS = 10_000
-MOST_SPECIES = 2  # that a learned function is of at once
+MOST_SPECIES = 3  # that a learned function is of at once
 
 
 def diffusion() -> SpacePlan:
@@ -69,11 +73,29 @@ def plane() -> SpacePlan:
     )
 
 
+def clouds() -> SpacePlan:
+    """A + B -> 0 on contact (k = 0.2): a cloud of A and a smaller one of B between walls, a front where they meet."""
+    box = Box(parse("A + B -> 0 @ 0.2"), (10.0,), (1.0, 1.0), radius=0.1, dt=0.02, periodic=False)
+    start = (Cloud(0, 180, (2.5,), 1.0), Cloud(0, 10), Cloud(1, 90, (7.5,), 1.0), Cloud(1, 10))
+    return SpacePlan(box, start, time=2.0, snapshots=11, cells=(50,), elements=10, function=2)
+
+
+def neck() -> SpacePlan:
+    """A -> 0 (k = 0.2) in a plane with a wall across it, but for a gap of 1: from one chamber into the other."""
+    walls = (Wall(0, 3.0, 0.0, 1.0), Wall(0, 3.0, 2.0, 3.0))
+    box = Box(parse("A -> 0 @ 0.2"), (6.0, 3.0), (1.0,), radius=0.1, dt=0.005, periodic=False, walls=walls)
+    return SpacePlan(
+        box, (Cloud(0, 170, (1.0, 1.5), 0.5), Cloud(0, 30)), time=2.0, snapshots=11, cells=(24, 12), elements=5
+    )
+
+
 PRESETS: Mapping[str, Callable[[], SpacePlan]] = {
     "diffusion": diffusion,
     "birth": birth,
     "conversion": conversion,
     "plane": plane,
+    "clouds": clouds,
+    "neck": neck,
 }
 
 
@@ -95,6 +117,11 @@ def plan(entries: Entries, before: SpacePlan | None) -> SpacePlan:
     )
     runs.end()
     entries.end()
+    try:
+        checked(box.walls, box.lengths, box.periodic)
+        _ = asked.grid  # walls along its cells
+    except InputError as error:
+        raise InputError(str(error), file=entries.file) from None
     return asked
 
 
@@ -112,12 +139,14 @@ def box_of(entries: Entries, before: Box | None, *, axes: tuple[int, ...]) -> Bo
     if text is None and before is None:
         raise entries.fail("reactions", 'expected a preset, or reactions = "A -> 0 @ 0.5"')
     network = before.network if text is None and before else parse(str(text), file=f"{entries.file}: reactions")
-    if len(network.species) > MOST_SPECIES:
-        raise entries.fail(
-            "reactions",
-            f"expected at most {MOST_SPECIES} species, got {', '.join(network.species)}: functions of more densities "
-            "are not learned in continuous space; ask for fewer, or for a lattice of three axes, which takes three",
-        )
+    for s, name in enumerate(network.species):
+        most = {s, *reacting(network, s)}
+        if len(most) > MOST_SPECIES:
+            raise entries.fail(
+                "reactions",
+                f"what happens to {name} depends on {', '.join(network.species[i] for i in sorted(most))}: functions "
+                f"of more than {MOST_SPECIES} densities are not learned in continuous space",
+            )
     lengths = _numbers(table, "lengths", before.lengths if before else (), axes)
     species = len(network.species)
     D = _numbers(table, "diffusivity", before.diffusivity if before else (1.0,) * species, (species,))
@@ -130,9 +159,22 @@ def box_of(entries: Entries, before: Box | None, *, axes: tuple[int, ...]) -> Bo
         radius=table.number("radius", radius, lambda r: r > 0, "a positive distance"),
         dt=table.number("dt", before.dt if before else 0.01, lambda dt: dt > 0, "a positive time of a step"),
         periodic=sides == "periodic",
+        walls=_walls(table, before.walls if before else ()),
     )  # fmt: skip
     table.end()
     return box
+
+
+def _walls(table: Entries, before: tuple[Wall, ...]) -> tuple[Wall, ...]:
+    walls = table.take("walls")
+    if walls is None:
+        return before
+    if not isinstance(walls, list) or not all(
+        isinstance(w, list) and len(w) == 4 and type(w[0]) is int and all(type(x) in (int, float) for x in w)
+        for w in walls
+    ):
+        raise table.fail("walls", f"expected lists [axis, place, from, to], got {walls!r}")
+    return tuple(Wall(w[0], *map(float, w[1:])) for w in walls)
 
 
 def _numbers(table: Entries, key: str, before: tuple[float, ...], counts: tuple[int, ...]) -> tuple[float, ...]:
@@ -149,8 +191,8 @@ def _positive(value: Any) -> bool:
 
 def _cells(entries: Entries, before: tuple[int, ...], axes: int) -> tuple[int, ...]:
     cells = entries.take("cells", list(before))
-    if not isinstance(cells, list) or len(cells) != axes or any(type(n) is not int or n < 20 for n in cells):
-        raise entries.fail("cells", f"expected {axes} whole numbers, each at least 20, got {cells!r}")
+    if not isinstance(cells, list) or len(cells) != axes or any(type(n) is not int or n < 10 for n in cells):
+        raise entries.fail("cells", f"expected {axes} whole numbers, each at least 10, got {cells!r}")
     if math.prod(cells) > MOST_CELLS:
         raise entries.fail("cells", f"expected at most {MOST_CELLS} cells, got {math.prod(cells)}")
     return tuple(cells)
