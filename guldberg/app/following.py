@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ from guldberg.experiments import Experiments, Run
 
 TABLE, FACTS, PICTURE = "next.csv", "next.json", "next.png"
 SMOOTH = 100  # points of a curve
+LETTERS = 13  # of a legend, per inch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +182,10 @@ def _told(found: Discovered, n: int, one: Proposed, asked: Question) -> Iterator
 def picture(made: Plan) -> Figure:
     """What each mechanism in the running predicts; ticks at the samples, a band of two standard deviations."""
     seen = np.flatnonzero(np.isfinite(made.limits.sd))
-    figure = Figure(figsize=(min(3.2 * len(seen), 12.0), 0.7 + 2.4 * len(made.experiments)))
+    width = max(min(3.2 * len(seen), 12.0), 6.0)
+    names = [textwrap.fill(name, round(LETTERS * width)) for name in _labels(made)]
+    lines = sum(name.count("\n") + 1 for name in names)
+    figure = Figure(figsize=(width, 0.7 + 2.4 * len(made.experiments) + 0.2 * lines))
     panels = figure.subplots(len(made.experiments), len(seen), squeeze=False)
     smooth = dataclasses.replace(made.limits, points=SMOOTH)
     for row, one, asked in zip(panels, made.experiments, made.asked, strict=True):
@@ -190,16 +195,20 @@ def picture(made: Plan) -> Figure:
         row[0].set_ylabel("concentration")
     for axes in panels[-1]:
         axes.set_xlabel(f"time{f' [{plain(made.found.data.time_unit)}]' if made.found.data.time_unit else ''}")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    figure.legend(panels[0, 0].get_lines()[: len(names)], names, loc="outside lower left")
     return figure
+
+
+def _labels(made: Plan) -> list[str]:
+    """Of the curves of a panel."""
+    others = [words.rival(rival) for rival in following.rivals(made.found)]
+    return [plain(name) for name in ["the mechanism found", *others][: len(made.asked[0].models)]]
 
 
 def _panel(axes: Any, made: Plan, one: Proposed, pool: np.ndarray, curves: list[np.ndarray], s: int) -> None:
     sd = made.limits.sd[s]
     axes.fill_between(pool, curves[0] - 2 * sd, curves[0] + 2 * sd, color=COLOURS[0], alpha=0.15, lw=0)
     for n, curve in enumerate(curves):
-        label = "the mechanism found" if n == 0 else words.rival(following.rivals(made.found)[n - 1])
-        axes.plot(pool, curve, DASHES[n % len(DASHES)], color=COLOURS[n % len(COLOURS)], lw=1.3, label=plain(label))
+        axes.plot(pool, curve, DASHES[n % len(DASHES)], color=COLOURS[n % len(COLOURS)], lw=1.3)
     axes.plot(one.times, np.interp(one.times, pool, curves[0]), "|", color=COLOURS[0], ms=9)
     axes.set_title(plain(words.pretty(made.found.species[s])))

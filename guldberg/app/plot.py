@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
 from scipy.special import ndtri
 
 from guldberg.app import units, words
@@ -91,7 +91,8 @@ def path(found: Discovered) -> Figure:
     axes.plot([size], [found.fit.score - best], "x", color=COLOURS[1], ms=10, mew=2.2, label="reported")
     margin = 2 * math.log(max(found.fit.points, 2))
     axes.axhspan(0, margin, color=COLOURS[5], alpha=0.25, lw=0, label="cannot be told apart")
-    axes.set_yscale("symlog", linthresh=2 * margin)
+    if max((p.score for p in points), default=best) - best > 2 * margin:
+        axes.set_yscale("symlog", linthresh=2 * margin)
     axes.set_ylim(bottom=-0.1 * margin)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="directed reactions in the mechanism", ylabel="score above the best")
@@ -132,12 +133,8 @@ def profiles(found: Discovered) -> Figure:
         for end in (k.low, k.high):
             if end is not None:
                 axes.axvline(end, color=COLOURS[1], lw=0.8)
-        wide = profile.values[-1] > 3 * profile.values[0]
-        axes.set(
-            xscale="log" if wide else "linear",
-            ylim=(-0.05 * top, top),
-            title=f"{plain(profile.equation)}: {words.verdict(k)}",
-        )
+        axes.set(ylim=(-0.05 * top, top), title=f"{plain(profile.equation)}: {words.verdict(k)}")
+        _constant_axis(axes, profile.values)
     _labels(panels, "rise of chi2", "rate constant")
     if found.profiles:
         _legend(figure, panels[0][0])
@@ -207,6 +204,18 @@ def _time_axis(axes: Axes, runs: Sequence[Run]) -> None:
     if len(positive) > 3 and (times >= 0).all() and np.median(positive) < 0.1 * positive.max():
         axes.set_xscale("symlog", linthresh=positive.min())
         axes.set_xlim(left=0)
+
+
+def _constant_axis(axes: Axes, values: np.ndarray) -> None:
+    """Few figures, since constants have many digits; logarithmic over more than a factor of three."""
+    if values[-1] > 3 * values[0]:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=4))
+        axes.xaxis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        return
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.ticklabel_format(axis="x", scilimits=(-2, 3))
 
 
 def _labels(panels: Sequence[tuple[Axes, ...]], y: str, x: str, residual: str = "") -> None:

@@ -158,6 +158,15 @@ def test_bad_settings_leave_nothing_behind(spec, over, message):
     assert not (spec.parent / "swept").exists()
 
 
+@pytest.mark.parametrize("option", ['initial = ["A=4"]', 'initials = "starts.csv"'])
+def test_what_is_swept_over_is_not_overruled_by_another_option(spec, option):
+    (spec.parent / "starts.csv").write_text("B,A\n0,4\n")
+    spec.write_text(f"{spec.read_text().partition('[options]')[0]}[options]\nto = 2\n{option}\n")
+    with pytest.raises(InputError, match="A is swept over, and --initial or --initials says it as well"):
+        asked(spec, "A=1,2").begin()
+    asked(spec, "k1=1,2").begin()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -132,10 +132,24 @@ def _member(command: str, words: tuple[str, ...], values: Mapping[str, Value], s
     if other:
         words = (str(_changed(command, words, other, scratch, known)), *words[1:])
     params = _parsed(command, words)
+    if twice := set(other) & _named(params):
+        name = min(twice)
+        raise InputError(
+            f"{name} is swept over, and --initial or --initials says it as well: say it once", file="--over"
+        )
     options, inputs = _ASKED[command](params)
     inside = f"data/{inputs[0].name}" if other else words[0]
     line = shlex.join(["guldberg", command, inside, *words[1:]])
     return Member(command, options, [path.resolve() for path in inputs], params["seed"], line)
+
+
+def _named(params: Options) -> set[str]:
+    """The species of which the command line says how much there is at first."""
+    said = ",".join(params.get("initial") or ())
+    if params.get("initials"):
+        with Path(params["initials"]).open(encoding="utf-8", errors="replace") as file:
+            said += "," + file.readline()
+    return {part.partition("=")[0].strip() for part in said.split(",")}
 
 
 def _changed(command: str, words: Sequence[str], asked: Mapping[str, Value], scratch: Path, known: set[str]) -> Path:
