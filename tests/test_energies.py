@@ -66,7 +66,6 @@ def test_nothing_is_said_where_there_is_nothing():
             [],
             "give each its own",
         ),
-        ("time,A,dA/dt\n0,1,-1\n1,.4,-.4\n2,.2,-.2", ["--detailed-balance"], "delete the columns dA/dt"),
         ("time,A,flow\n0,1,1\n1,.4,2", [], "two flows"),
     ],
 )

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
-from guldberg.discover import known
+from guldberg.discover import known, noise, regression
 from guldberg.discover.known import Known
 from guldberg.discover.library import Library
 from guldberg.discover.proposal import Aim, Limits, Model, Question, curves
@@ -22,18 +22,16 @@ def question(found: Discovered, aim: Aim | None = None) -> Question:
     """The mechanisms in the running, each refitted to the data: which of them is it? Where no rival is left, or `aim`
     says so, the question is for the constants.
 
-    ValueError where no reaction was found, or not from concentrations; ArithmeticError where a fit fails.
+    ValueError where no reaction was found; ArithmeticError where a fit fails.
     """
-    if found.fit.kind != "concentrations":
-        raise ValueError("the next experiment is planned from concentrations; this mechanism was fitted to derivatives")
     best = [name for step in found.steps for name in step.equations(found.species)]
     constants = [k.value for step in found.steps for k in (step.forward, step.reverse) if k is not None]
     if not best:
         raise ValueError("no reaction was found: there is nothing to plan an experiment from")
     others = [(rival.equations, rival.constants) for rival in rivals(found)]
-    fits = [known.fit(found.data, library(e, found.species), np.array(k)) for e, k in [(best, constants), *others]]
+    models = [_model(found, library(e, found.species), np.array(k)) for e, k in [(best, constants), *others]]
     margin = 2 * float(np.log(max(found.fit.points, 2)))
-    return Question([_model(fit) for fit in fits], margin, aim or ("mechanism" if others else "worst"))
+    return Question(models, margin, aim or ("mechanism" if others else "worst"))
 
 
 def rivals(found: Discovered) -> list[Rival]:
@@ -47,11 +45,26 @@ def library(equations: tuple[str, ...] | list[str], species: tuple[str, ...]) ->
     return Library(np.asarray(network.reactants), np.asarray(network.products))
 
 
-def _model(fit: Known) -> Model:
+def _model(found: Discovered, chosen: Library, k: Float[np.ndarray, "reactions"]) -> Model:
+    if found.fit.kind == "derivatives":
+        return _from_slopes(found, chosen)
+    return _from_curves(known.fit(found.data, chosen, k))
+
+
+def _from_curves(fit: Known) -> Model:
     """Information on ln k; that on factors on the rates is taken out."""
     m, H = len(fit.at.k), fit.at.hessian / fit.variance
     factors = H[m:, m:] + FLOOR * np.eye(len(H) - m)
     return Model(fit.library, fit.at.k, H[:m, :m] - H[:m, m:] @ np.linalg.solve(factors, H[m:, :m]))
+
+
+def _from_slopes(found: Discovered, chosen: Library) -> Model:
+    """The same of measured derivatives, which the rates of all reactions of `chosen` are fitted to."""
+    rows = regression.slopes(found.data)
+    fit = regression.fit(rows, chosen, frozenset(range(len(chosen.net))))
+    residuals, by_k = regression.residuals(fit, rows, chosen)
+    J = (by_k * fit.k)[np.isfinite(residuals)]
+    return Model(chosen.take(fit.active), fit.k, J.T @ J)
 
 
 def limits(found: Discovered) -> Limits:
@@ -63,13 +76,14 @@ def limits(found: Discovered) -> Limits:
     seen = (found.data.measured > 0).any(axis=0)
     freedom = max(found.fit.points - found.fit.parameters, 1)
     scale = 1.0 if found.fit.sd_given else np.sqrt(found.fit.chi2 / freedom)
+    sd = found.fit.sd * scale if found.fit.kind == "concentrations" else noise.usable(found.data)
     return Limits(
         low=np.zeros(starts.shape[1]),
         high=starts.max(axis=0),
         first=float(min(gaps, default=max(spans))),
         last=float(max(spans)),
         points=int(np.median([len(run.times) for run in runs])),
-        sd=np.where(seen, found.fit.sd * scale, np.inf),
+        sd=np.where(seen, sd, np.inf),
         exact=all(run.exact[np.isfinite(run.values[0])].all() for run in runs),
     )
 

@@ -104,8 +104,6 @@ class Discovery:
         if all(len(set(column[np.isfinite(column)])) < 2 for column in columns):
             raise InputError("no species changes in any experiment: there is no reaction to find")
         warmth(self.data)  # refuses runs of which some have a temperature and others none
-        if self.options.detailed_balance and self._linear:
-            raise InputError("detailed balance is held in fits of concentrations only: delete the columns dA/dt")
 
     def init(self, seed: int = 0) -> State:
         """The method is deterministic: the seed is recorded and changes nothing."""
@@ -155,8 +153,7 @@ class Discovery:
         """The noise of each species, and the laws that may hold."""
         sd = noise.usable(self.data)
         notes = () if self.look is None else self.look(self.data)
-        if self.options.derivatives and self.data.has_derivatives and not self._linear:
-            notes += ("the experiments differ in temperature: the derivatives were not used, only the concentrations",)
+        notes += (f"{self._unused}: the derivatives were not used, only the concentrations",) if self._unused else ()
         after = dataclasses.replace(state, sd=sd, pending=tuple(self._hypotheses(sd)), notes=notes)
         if self._linear:
             return dataclasses.replace(after, stage="resamples" if self.options.resamples else "done")
@@ -322,7 +319,17 @@ class Discovery:
 
     @property
     def _linear(self) -> bool:
-        return self.options.derivatives and self.data.has_derivatives and warmth(self.data) is None
+        return self.options.derivatives and self.data.has_derivatives and not self._unused
+
+    @property
+    def _unused(self) -> str:
+        """Why measured derivatives are left aside, "" where there is no reason: with either, the constants are no
+        longer the solution of one linear problem."""
+        if not (self.options.derivatives and self.data.has_derivatives):
+            return ""
+        if warmth(self.data) is not None:
+            return "the experiments differ in temperature"
+        return "detailed balance is held in fits of concentrations" if self.options.detailed_balance else ""
 
     @property
     def _noise_known(self) -> bool:

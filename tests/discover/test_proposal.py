@@ -136,7 +136,17 @@ def test_constants_known_only_as_a_ratio_break_nothing():
     assert np.isfinite(best.separations).all() and np.isfinite(best.sd).all()
 
 
-def test_derivatives_leave_no_such_question():
-    data = synthetic(parse(DECAY), np.array([[1.0], [0.5]]), np.linspace(0, 1, 5), derivatives=True)
-    with pytest.raises(ValueError, match="derivatives"):
-        following.question(discover(data))
+def test_after_derivatives_as_much_is_known_as_their_fit_says_and_an_experiment_adds_to_it():
+    """n slopes with relative errors uniform within 0.01 know ln k to 0.01 / sqrt(3 n)."""
+    starts = np.random.default_rng(0).uniform(0.3, 1, (40, 1))
+    data = synthetic(parse(DECAY), starts, np.linspace(0, 1, 9), noise=1e-4, derivative_noise=0.01, derivatives=True)
+    found = discover(data)
+    asked = following.question(found)
+    (known,) = asked.models
+    k, sd = found.steps[0].forward, known.information[0, 0] ** -0.5
+    expected = 0.01 / np.sqrt(3 * sum(run.derivatives.size for run in data.runs))
+    assert found.fit.kind == "derivatives" and asked.aim == "worst" and known.k == pytest.approx([k.value])
+    assert sd == pytest.approx((k.high - k.low) / k.value / 3.92, rel=0.3) == pytest.approx(expected, rel=0.3)
+    given = following.limits(found)
+    assert given.sd == pytest.approx([1e-4], rel=0.5)
+    assert 0 < proposal.propose(asked, given).sd[0] < sd

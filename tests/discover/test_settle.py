@@ -195,3 +195,12 @@ def test_detailed_balance_of_a_mechanism_without_a_cycle_is_said_to_change_nothi
     data = synthetic(network, c0s, np.linspace(0, 2, 12), noise=SD)
     found = discover(data, Options(detailed_balance=True))
     assert found.balance is None and any("asks nothing of its constants" in warning for warning in found.warnings)
+
+
+def test_where_detailed_balance_is_held_derivatives_are_left_aside_and_that_is_said():
+    network = parse("A <-> B @ 2, 1\nB <-> C @ 2, 1\nC <-> A @ 1, 4")
+    c0s = np.random.default_rng(0).uniform(0, 1, (8, 3))
+    data = synthetic(network, c0s, np.linspace(0, 1, 12), noise=SD, derivatives=True)
+    found = discover(data, Options(detailed_balance=True))
+    assert found.fit.kind == "concentrations" and found.balance is not None and found.balance.held
+    assert any("detailed balance is held in fits of concentrations" in warning for warning in found.warnings)
