@@ -92,3 +92,20 @@ def test_the_same_seed_draws_the_same_whatever_the_threads():
 def test_what_does_not_fit_is_told(asked, told):
     with pytest.raises(InputError, match=told):
         Gibbs(**{"lengths": (4.0,), "one": np.zeros(2), "pair": FREE, "reach": 1.0} | asked)
+
+
+@pytest.mark.slow
+@pytest.mark.stochastic
+def test_pairs_at_low_density_have_the_first_coefficient_of_the_expansion():
+    """g(r) = exp(-nu_2(r)) (1 + rho C(r) + ...), C the integral of f(s) f(|r - s|), f = exp(-nu_2) - 1: for a shell of
+    height 1.5 within 1 it is f^2 (2 - r). Without it the shells between 1 and 1.75 are six errors and more away; what
+    comes after it is less than rho^2."""
+    L, z, f = 100.0, 0.09, np.exp(-1.5) - 1
+    edges = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75])
+    soft = Gibbs((L,), np.full(1, -np.log(z)), np.full(1, 1.5), 1.0)
+    found = grand.sample(soft, edges, chains=32, sweeps=20_000, burn=100, seed=7)
+    rho, r = found.density[0], (edges[1:] + edges[:-1]) / 2
+    ideal = rho**2 * L * np.diff(edges) * np.where(r < 1, 1 + f, 1)
+    seen, error = found.pairs / ideal - 1, found.pairs_error / ideal
+    assert (np.abs(seen - rho * f**2 * (2 - r)) < 3.5 * error + rho**2).all()
+    assert (seen[4:6] > 6 * error[4:6]).all()
