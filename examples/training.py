@@ -100,18 +100,20 @@ def sweep(name, starts, epochs):
 
 @matplotlib.rc_context(style.STYLE)
 def picture(path, histories, sweeps):
+    """Above, the lowest errors of every 10 000 epochs, of the first start bold; below, those of the best start."""
     figure, axes = plt.subplots(2, 3, figsize=(10, 5.4))
-    for ax, (name, runs) in zip(axes[0], histories.items(), strict=False):
+    for ax, (name, runs) in zip(axes[0], histories.items(), strict=True):
         for (words, history), colour in zip(runs.items(), style.COLOURS, strict=False):
-            at = freezing.BACK * (np.arange(len(history)) + 1)
-            ax.semilogy(at, history[:, 0], color=colour, lw=0.6, alpha=0.35)
-            ax.semilogy(at, history[:, 0, 0], color=colour, lw=1.2, label=words)
-            ax.semilogy(at, history[:, 1, 0], ":", color=style.INK, lw=0.8)
-        ax.set(title=name, xlabel="epoch", ylabel="relative error of the slopes")
-        ax.legend(fontsize=7)
+            lowest = np.minimum.reduceat(history, range(0, len(history), 10))
+            at = 10 * np.arange(1, len(lowest) + 1)
+            ax.semilogy(at, lowest[:, 0, 1:], color=colour, lw=0.7, alpha=0.4)
+            ax.semilogy(at, lowest[:, 0, 0], color=colour, lw=1.4, label=words)
+            ax.semilogy(at, lowest[:, 1, 0], ":", color=colour, lw=1.4)
+        ax.set(title=name, xlabel="epoch / 1000", ylabel="relative error of the slopes")
+        ax.legend(fontsize=7, loc="upper right")
     for ax, (name, (numbers, best)) in zip(axes[1], sweeps.items(), strict=True):
-        for part, words, mark in zip(best.T, ("training", "validation"), "os", strict=True):
-            ax.semilogy(numbers, part, f"-{mark}", label=words)
+        for part, words, mark, colour in zip(best.T, ("training", "validation"), "os", style.COLOURS, strict=False):
+            ax.semilogy(numbers, part, f"-{mark}", color=colour, ms=4, label=words)
         ax.set(title=name, xlabel="reactions", xticks=numbers, ylabel="relative error of the slopes")
         ax.legend(fontsize=7)
     figure.savefig(path, dpi=110, metadata={"Software": None})
