@@ -304,17 +304,6 @@ def test_hiv_gives_the_published_lives(shown):
 
 @pytest.mark.slow
 @pytest.mark.stochastic
-def test_closeness_learns_how_often_a_third_takes_one_of_a_pair(shown):
-    """By superposition 4 lambda = 20; the density of held-out runs is met within 5 %, by mean field not."""
-    text = shown("closeness.py", "300", "1")
-    value, low, high, theory = line(text, "superposition")
-    assert theory == 20 and low < 20 < high < low + 6 and abs(value - 20) < 2
-    held, learned, mean_field = line(text, "1.0")[:3]
-    assert abs(learned / held - 1) < 0.05 and mean_field / held < 0.85
-
-
-@pytest.mark.slow
-@pytest.mark.stochastic
 def test_smoluchowski_is_met_in_three_dimensions_and_mass_action_is_not(shown):
     """The equation of a pair within 3.5 standard errors and what three do to one another, up to 6 %, in the thin box
     3 %; Smoluchowski's rate is its late form. By mass action K would be five errors and more away."""
