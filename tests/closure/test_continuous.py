@@ -157,12 +157,13 @@ def test_elements_in_a_plane_are_products_and_keep_their_sides(periodic):
     assert np.linalg.matrix_rank(Phi) == 64
 
 
-def test_functions_of_two_arguments_are_their_rows():
+@pytest.mark.parametrize(("arguments", "cell"), [(2, 0.7), (3, 1.9)])
+def test_functions_of_several_arguments_are_their_rows(arguments, cell):
     """The dense elements of the innermost loop are those of `CubicElements`, values and derivatives."""
-    family = CubicElements.covering(np.array([[-1.0, 0.0], [1.0, 2.0]]), cell=0.7)
+    family = CubicElements.covering(np.array([[-1.0, 0.0, 0.5], [1.0, 2.0, 2.0]])[:, :arguments], cell=cell)
     u = jnp.asarray(np.random.default_rng(0).normal(size=(len(family.coefficients), 1)))
-    term = Term("", 0, One(), (0, 1), family.having(u))
-    nu = jnp.asarray(np.random.default_rng(1).uniform(-1.5, 2.5, (2, 40)))
+    term = Term("", 0, One(), tuple(range(arguments)), family.having(u))
+    nu = jnp.asarray(np.random.default_rng(1).uniform(-1.5, 2.5, (arguments, 40)))
     mine, plain = (
         jax.jit(jax.value_and_grad(lambda nu, f=f: jnp.sum(f(nu) ** 2)))(nu)
         for f in (term.values, lambda nu: jax.vmap(term.function)(nu.T)[:, 0])
