@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from guldberg.app.style import COLOURS, INK, plain, styled
+from guldberg.app.style import COLOURS, INK, PAPER, plain, styled
 from guldberg.reduce.space.result import Curve, SpaceReduced
+from guldberg.space.walls import Wall
 
 LOOKS = {
     "learned": {"color": COLOURS[0], "lw": 2.2},
@@ -43,17 +46,25 @@ def _lines(found: SpaceReduced, times: np.ndarray) -> Figure:
 def _maps(found: SpaceReduced, times: np.ndarray) -> Figure:
     names = found.plan.box.species
     rows = [(name, s, kind) for s, name in enumerate(names) for kind in ("held-out runs", "learned")]
-    figure = Figure(figsize=(9.0, 2.4 * len(rows)))
-    extent = (0, found.plan.box.lengths[0], 0, found.plan.box.lengths[1])
+    width, height = found.plan.box.lengths
+    figure = Figure(figsize=(9.0, (0.6 + 1.8 * height / width) * len(rows)))
+    extent = (0, width, 0, height)
     for (name, s, kind), line in zip(rows, figure.subplots(len(rows), len(times), squeeze=False), strict=True):
         field = found.densities["learned"] if kind == "learned" else found.held
         for axes, t in zip(line, times, strict=True):
             top = found.held[t, s].max()
             axes.imshow(field[t, s].T, origin="lower", extent=extent, vmin=0, vmax=top, cmap="viridis")
+            _walls(axes, found.plan.box.walls)
             axes.grid(visible=False)
             axes.set_title(f"{plain(name)}, t = {found.times[t]:.3g}")
         line[0].set_ylabel(kind)
     return figure
+
+
+def _walls(axes: Axes, walls: Sequence[Wall]) -> None:
+    for wall in walls:
+        across, along = (wall.place, wall.place), (wall.low, wall.high)
+        axes.plot(*((across, along) if wall.axis == 0 else (along, across)), color=PAPER, lw=1.5)
 
 
 @styled
