@@ -88,9 +88,8 @@ class PairState:
     training: Counts | None = None
     held: Counts | None = None
     fitted: Sampled | None = None  # at each time by itself, so far
-    around: Sampled | None = None  # the path that the last round began from
     parameters: Float[np.ndarray, "p"] | None = None
-    values: tuple[float, ...] = ()
+    gains: tuple[float, ...] = ()  # of penalised entropy in each round, nats per run
     final: Sampled | None = None
 
 
@@ -139,7 +138,7 @@ class PairReduction:
             state.final.path,
             state.fitted.path,
             judge.curves(self.plan, functional, likelihood.covariance(*ask)[2:, 2:], state.final.path),
-            state.values,
+            state.gains,
             state.seconds,
             tuple(self._warnings(mixtures["learned"].correlation_error, held.correlation_error)),
         )
@@ -172,8 +171,8 @@ class PairReduction:
         begin = self._begun(state, model) if state.parameters is None else state.parameters
         ask = model, begin, self._around(state, around), *self._free(model.functional, begin)
         found = likelihood.learn(*ask, iterations=ITERATIONS)
-        gains = (*state.values, found.values[0] - found.values[-1])
-        return dataclasses.replace(state, around=around, parameters=found.parameters, values=gains)
+        gains = (*state.gains, found.values[0] - found.values[-1])
+        return dataclasses.replace(state, parameters=found.parameters, gains=gains)
 
     def _judge(self, state: PairState) -> PairState:
         return dataclasses.replace(state, final=self._followed(state, LONGER * self.plan.sweeps))

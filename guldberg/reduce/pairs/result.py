@@ -40,6 +40,6 @@ class PairReduced:
     nu: Float[np.ndarray, "times functions shells"]  # learned: nu_2, nu_1
     fitted: Float[np.ndarray, "times functions shells"]  # at each time by itself
     curves: tuple[Curve, ...]
-    values: tuple[float, ...]  # penalised entropy after each round, nats per run
+    gains: tuple[float, ...]  # of penalised entropy in each round, nats per run
     seconds: dict[str, float]
     warnings: tuple[str, ...]

@@ -56,7 +56,7 @@ def as_json(found: PairReduced, spec: Spec, seconds: float) -> dict[str, Any]:
             {"name": c.name, "nu_1": c.points[:, 0].tolist(), "value": c.values.tolist(), "error": c.error.tolist()}
             for c in found.curves
         ],
-        "gains": list(found.values),
+        "gains": list(found.gains),
         "seconds_training": round(sum(found.seconds.values()) - sum(found.seconds.get(s, 0) for s in OTHER), 3),
         "seconds_simulation": round(found.seconds.get("simulate", 0.0), 3),
         "seconds_by_stage": {stage: round(s, 3) for stage, s in found.seconds.items()},
