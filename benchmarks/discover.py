@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.mechanisms import FAST_SLOW, HYDROGEN, MICHAELIS_MENTEN, TEN, Mechanism
 from guldberg.app.synthetic import synthetic
+from guldberg.app.tables import write_experiments
 from guldberg.discover import Discovered, Discovery, Options, laws, library, noise, regression
 from guldberg.experiments import Experiments
 from guldberg.learn.fit import run
 from guldberg.network import ReactionNetwork, equation
+from guldberg.text import parse
 
 LOG_TIMES = np.concatenate([[0.0], np.geomspace(10**-4.5, 1.0, 10)])
 PAPER_TIMES = np.linspace(0.0, 1.0, 11)
@@ -209,6 +215,21 @@ def ten(seeds: int | None) -> None:
     table("all ten", everything)
 
 
+def flow(seeds: int | None) -> None:
+    """An enzyme, 10 experiments x 20 times, noise 1 % of each range, 5 seeds; Catalax, where it is, on the first."""
+    network, times = parse("E + S <-> ES @ 5, 1\nES -> E + P @ 2"), np.linspace(0.0, 4.0, 20)
+    made = [data_of(network, seed, runs=10, times=times, noise=0.01, relative=True) for seed in range(seeds or 5)]
+    table("enzyme", [judge(network, data) for data in made])
+    python = os.environ.get("CATALAX_PYTHON")
+    if python is None:
+        print("Catalax: not measured (CATALAX_PYTHON=a Python that has it: it asks for another JAX)")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_experiments(made[0], f"{folder}/made.csv")
+        script = Path(__file__).parent / "catalax_flow.py"
+        subprocess.run([python, str(script), f"{folder}/made.csv", "3"], check=True)
+
+
 ALL: dict[str, Callable[[int | None], None]] = {
-    f.__name__: f for f in (derivatives, hydrogen_grid, hydrogen_log, hydrogen_noisy, stiff_pairs, ten)
+    f.__name__: f for f in (derivatives, hydrogen_grid, hydrogen_log, hydrogen_noisy, stiff_pairs, ten, flow)
 }
