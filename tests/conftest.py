@@ -3,7 +3,8 @@ tests run most programs once, so that compiling takes most of their time."""
 
 import os
 
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # before jax reads it; processes inherit it
+QUICK = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", QUICK)  # before jax reads it; processes inherit it
 
 import jax
 
