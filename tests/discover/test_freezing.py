@@ -103,25 +103,19 @@ def test_the_published_code_ends_with_a_row_of_zeros():
     assert looked(further, losses=decreasing, published=True).settled.tolist() == [-1]
 
 
-def test_a_start_that_is_settled_rests_and_the_others_go_on_as_if_alone():
-    job = Freezing(data(FAST_AND_SLOW, 10), reactions=2, starts=3)
-    state = dataclasses.replace(job.init(3), settled=np.array([-1, 1000, -1]))
+def test_a_start_that_is_settled_rests_and_the_others_go_on_as_without_it():
+    job = Freezing(data(FAST_AND_SLOW, 10), reactions=2, starts=4)
+    state = dataclasses.replace(job.init(3), settled=np.array([-1, 1000, -1, -1]))
     after, _ = job.step(state)
-    for part, was in zip(after.weights, state.weights, strict=True):
-        np.testing.assert_array_equal(part[1], was[1])
-    assert np.isnan(after.losses[1, 0])
-    for start in (0, 2):
-        alone = dataclasses.replace(
-            state,
-            **{name: tuple(x[[start]] for x in getattr(state, name)) for name in ("weights", "first", "second")},
-            frozen=state.frozen[[start]],
-            settled=state.settled[[start]],
-            losses=state.losses[[start]],
-        )
-        one, _ = dataclasses.replace(job, starts=1).step(alone)
-        for part, whole in zip(one.weights, after.weights, strict=True):
-            np.testing.assert_allclose(part[0], whole[start], rtol=1e-3, atol=1e-4)
-        assert (one.weights[0][0] != state.weights[0][start]).any()
+    moving = [0, 2, 3, 0]
+    parts = {name: tuple(x[moving] for x in getattr(state, name)) for name in ("weights", "first", "second")}
+    alone, _ = job.step(dataclasses.replace(state, **parts, settled=np.full(4, -1)))
+    for was, now, other in zip(state.weights, after.weights, alone.weights, strict=True):
+        np.testing.assert_array_equal(now[1], was[1])
+        np.testing.assert_array_equal(now[moving], other)
+        assert (other != was[moving]).any()
+    np.testing.assert_array_equal(after.losses[moving], alone.losses)
+    assert np.isnan(after.losses[1, 0]) and np.isfinite(alone.losses).all()
 
 
 def test_without_freezing_no_row_is_rounded_or_drawn_anew():
