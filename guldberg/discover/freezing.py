@@ -100,9 +100,9 @@ class Freezing:
         after = self._descended(state)
         if self.freeze and after.losses.shape[1] % CHECK == 0:
             after = _look(after, self.published)
-        words = f"gradient descent, epoch {after.epoch}; {(after.settled >= 0).sum()} of {self.starts} starts whole"
+        words = f"gradient descent, {(after.settled >= 0).sum()} of {self.starts} starts whole"
         loss = float(np.nanmin(after.losses[:, -1]))
-        return after, {"stage": words, "progress": self._progress(after), "loss": loss}
+        return after, {"stage": words, "progress": self._progress(after), "loss": loss, "updates": after.epoch}
 
     def _descended(self, state: State) -> State:
         running = np.flatnonzero(state.settled < 0)
