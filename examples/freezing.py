@@ -32,11 +32,11 @@ def rows(v):
     return {max(tuple(row), tuple(-x for x in row)) for row in np.asarray(v, int).tolist()}
 
 
-def problem(name, noise=0.0):
+def problem(name):
     """The paper's data: 100 initial states at 11 times up to 1, with derivatives."""
     truth = PROBLEMS[name]
     states = np.random.default_rng(0).uniform(size=(100, len(truth.species)))
-    return synthetic(truth, states, np.linspace(0, 1, 11), derivatives=True, derivative_noise=noise)
+    return synthetic(truth, states, np.linspace(0, 1, 11), derivatives=True)
 
 
 def learn(name, starts, **how):

@@ -106,7 +106,7 @@ class Freezing:
 
     def _descended(self, state: State) -> State:
         running = np.flatnonzero(state.settled < 0)
-        # Half of the last size, or all of it: a size for every number of starts would be compiled every time.
+        # A power of 2 or all of them, some taken twice: each other number of starts would be compiled anew.
         chosen = np.resize(running, min(self.starts, 1 << int(len(running) - 1).bit_length()))
         parts = state.weights, state.first, state.second
         taken = jax.tree.map(lambda x: x[chosen], parts)
