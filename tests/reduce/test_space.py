@@ -141,15 +141,17 @@ def test_what_happens_to_a_species_is_a_function_of_all_that_react_there():
 @pytest.mark.slow
 @pytest.mark.stochastic
 def test_three_species_in_a_row_have_their_constants():
-    """A -> B -> C: diffusion of each and the loss of A within four standard errors."""
+    """A -> B -> C, a cloud of each: all constants within four standard errors; those of A, of which there are most, have
+    intervals shorter than themselves."""
     box = Box(parse("A -> B @ 1\nB -> C @ 0.5"), (6.0,), (0.5, 0.5, 0.5), radius=0.1, dt=0.1)
-    start = tuple(Cloud(s, n, (3.0,), 0.7) for s, n in enumerate((150, 60, 60))) + tuple(Cloud(s, 30) for s in range(3))
+    clouds = tuple(Cloud(s, n, (x,), 0.7) for s, (n, x) in enumerate([(150, 3.0), (80, 1.0), (80, 5.0)]))
+    start = clouds + tuple(Cloud(s, 30) for s in range(3))
     plan = SpacePlan(box, start, 1.0, snapshots=5, runs=100, held_out=50, cells=(20,), elements=5, function=1)
     found = {c.name: c for c in run(SpaceReduction(plan, Particles(box, plan.cells)), 0).constants}
     assert {f"laplacian {s}" for s in "ABC"} | {"1 A"} <= set(found)
     for name, c in found.items():
         assert c.known is not None and abs(c.value - c.known) < 2 * (c.high - c.low), name
-        assert c.known == 0 or c.high - c.low < 2.5 * abs(c.known), name
+        assert not name.endswith("A") or c.high - c.low < abs(c.known), (name, c)
 
 
 def windy(start, *, runs, groups, times, seed):
