@@ -91,7 +91,7 @@ def fields(found: PairReduced) -> xr.Dataset:
 def summary(found: PairReduced) -> str:
     """The whole result as text for a terminal."""
     lines = ["Beyond two standard errors of held-out runs (5 % by chance), and the density, by time:"]
-    shown = np.linspace(0, len(found.times) - 1, 5).astype(int)
+    shown = np.unique(np.linspace(0, len(found.times) - 1, 5).astype(int))
     lines.append(f"  {'':36s}density   pairs" + "".join(f"{found.times[t]:9.3g}" for t in shown))
     lines.append(f"  {'held-out runs':36s}{'':15s}" + "".join(f"{found.held.density[t]:9.4g}" for t in shown))
     for who, share in found.outside.items():
