@@ -1,4 +1,4 @@
-"""How well gradient descent fits while it learns, and with how many reactions: figures 4.4 to 4.8 and table 4.2.
+"""How well gradient descent fits while it learns, and with how many reactions: figures 4.4 to 4.8, table 4.2.
 
     python examples/training.py [PICTURE.png [STARTS [EPOCHS]]]
 
@@ -69,6 +69,14 @@ def descend(job, rows):
     return np.array(history), best, kept
 
 
+def tell(weights, start):
+    """Its reactions: the changes of the species, both constants."""
+    for v, forward, reverse in zip(*(part[start] for part in weights), strict=True):
+        print(
+            "    " + " ".join(f"{x:6.3f}" for x in v) + f"   k {np.exp(forward):.3e} {np.exp(reverse):.3e}", flush=True
+        )
+
+
 def compare(name, starts, epochs):
     """With and without freezing: the histories."""
     network, _ = PROBLEMS[name]
@@ -76,9 +84,10 @@ def compare(name, starts, epochs):
     rows, runs = [freezing.logs_and_slopes(one) for one in (training, later)], {}
     for words, freeze in (("freezing", True), ("plain descent", False)):
         job = Freezing(training, len(network.reactants), starts, epochs, freeze=freeze)
-        runs[words], best, _ = descend(job, rows)
+        runs[words], best, kept = descend(job, rows)
         told = "; ".join(" ".join(f"{error:.1e}" for error in part) for part in best)
         print(f"{name}, {words}: errors of each start, training; validation: {told}", flush=True)
+        tell(kept, best[0].argmin())
     return runs
 
 
@@ -92,9 +101,7 @@ def sweep(name, starts, epochs):
         one = best[0].argmin()
         out.append(best[:, one])
         print(f"{name}, {number} reactions: errors {best[0, one]:.1e} {best[1, one]:.1e}", flush=True)
-        for v, forward, reverse in zip(*(part[one] for part in kept), strict=True):
-            words = " ".join(f"{x:6.3f}" for x in v)
-            print(f"    {words}   k {np.exp(forward):.3e} {np.exp(reverse):.3e}")
+        tell(kept, one)
     return numbers, np.array(out)
 
 
