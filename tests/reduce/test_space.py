@@ -141,7 +141,7 @@ def test_what_happens_to_a_species_is_a_function_of_all_that_react_there():
 @pytest.mark.slow
 @pytest.mark.stochastic
 def test_three_species_in_a_row_have_their_constants():
-    """A -> B -> C, a cloud of each: all constants within four standard errors; those of A, of which there are most, have
+    """A -> B -> C, a cloud of each: all constants within four standard errors; those of A, the most of them, have
     intervals shorter than themselves."""
     box = Box(parse("A -> B @ 1\nB -> C @ 0.5"), (6.0,), (0.5, 0.5, 0.5), radius=0.1, dt=0.1)
     clouds = tuple(Cloud(s, n, (x,), 0.7) for s, (n, x) in enumerate([(150, 3.0), (80, 1.0), (80, 5.0)]))
