@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -145,6 +146,7 @@ def page(answer: Answer, spec: Spec, seconds: float) -> str:
         answer=answer,
         spec=spec,
         seconds=seconds,
+        version=importlib.metadata.version("guldberg"),
         rows=_rows(answer),
         warnings=answer.warnings(),
         network=text.format(answer.network()[1]),

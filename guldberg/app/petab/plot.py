@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from guldberg.app.petab.reading import Problem
 from guldberg.app.style import COLOURS, MARKERS, plain, styled
@@ -37,7 +39,16 @@ def fit(problem: Problem, x: Unknowns) -> Figure:
         axes.set_xlabel("time")
     for axes in figure.axes[len(shown) :]:
         axes.set_visible(False)
+    _legend(figure, [condition.name for condition in problem.likelihood.conditions])
     return figure
+
+
+def _legend(figure: Figure, conditions: list[str]) -> None:
+    """The look of each condition, where there are few enough to be told apart."""
+    if 1 < len(conditions) <= len(COLOURS):
+        looks = zip(conditions, COLOURS, MARKERS, strict=False)
+        lines = [Line2D([], [], color=c, marker=m, ms=4, lw=1.2, label=plain(name)) for name, c, m in looks]
+        figure.legend(handles=lines, loc="outside upper center", ncols=min(len(lines), 4))
 
 
 @styled
@@ -47,6 +58,7 @@ def starts(found: Estimated) -> Figure:
     figure = Figure(figsize=(4.6, 2.4))
     axes = figure.subplots()
     axes.semilogy(np.arange(1, len(above) + 1), np.maximum(above, 1e-6), MARKERS[0], color=COLOURS[0], ms=5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("start")
     axes.set_ylabel("−ln L above the best")
     return figure
