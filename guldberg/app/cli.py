@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -630,7 +631,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     os.environ["JAX_ENABLE_X64"] = "1"
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small: more threads only get in the way
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)  # "a GPU may be present": not asked for
-    sys.exit(_status(lambda: cli.main(argv, prog_name="guldberg", standalone_mode=False)))
+    status = _status(lambda: cli.main(argv, prog_name="guldberg", standalone_mode=False))
+    if argv is None:  # the process ends here: Ctrl-C after the answer must not make it look as if there were none
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)
 
 
 def _status(run: Callable[[], int | None]) -> int:
