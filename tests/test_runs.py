@@ -371,3 +371,26 @@ def test_further_work_needs_a_finished_run(tmp_path, table):
         further(folder, build({"steps": 4}, [table]))
     with pytest.raises(InputError, match="there is no run here"):
         further(tmp_path, build({"steps": 4}, [table]))
+
+
+class Swallows:
+    """The interpreter tells on its own what is raised as this goes."""
+
+    def __init__(self, act):
+        self.act = act
+
+    def __del__(self):
+        self.act()
+
+
+def test_an_interruption_that_is_swallowed_on_its_way_is_heard_without_a_traceback(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+    with runs._signals() as signals:
+        with signals.may_abandon():
+            Swallows(lambda: os.kill(os.getpid(), signal.SIGINT) or time.sleep(1))
+        with pytest.raises(KeyboardInterrupt):
+            signals.stop_if_asked()
+        Swallows(lambda: 1 / 0)
+    Swallows(lambda: [][0])
+    assert told == [ZeroDivisionError, IndexError]

@@ -11,6 +11,7 @@ import os
 import shlex
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -240,7 +241,7 @@ class _Signals:
             raise KeyboardInterrupt
 
     def stop_if_asked(self) -> None:
-        # Also where the exception above was swallowed on its way, as in a callback from compiled code.
+        # Also where the exception above was swallowed on its way, as in a callback of the garbage collector.
         if self.asked:
             raise KeyboardInterrupt
 
@@ -259,10 +260,12 @@ def _signals() -> Iterator[_Signals]:
     if threading.current_thread() is not threading.main_thread():
         yield signals  # only the main thread is told of signals
         return
-    before = {number: signal.signal(number, signals) for number in (signal.SIGINT, signal.SIGTERM)}
+    before, told = {n: signal.signal(n, signals) for n in (signal.SIGINT, signal.SIGTERM)}, sys.unraisablehook
+    sys.unraisablehook = lambda lost: None if isinstance(lost.exc_value, KeyboardInterrupt) else told(lost)
     try:
         yield signals
     finally:
+        sys.unraisablehook = told
         for number, handler in before.items():
             signal.signal(number, handler)
 
