@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from guldberg.app.cli import main
-from guldberg.app.sweep import engines, plan, table
+from guldberg.app.sweep import engines, pictures, plan, table
 from guldberg.app.sweep.sweep import Sweep
 from guldberg.errors import InputError
 
@@ -330,3 +331,11 @@ def test_a_width_that_is_never_exceeded(tmp_path):
             seen.append(done)
             assert len(begun) - len(seen) <= 2
     assert [outcome.state for _, outcome in seen] == ["failed"] * 9
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_small_picture_of_a_field_is_drawn_without_a_word(tmp_path):
+    fields = np.random.default_rng(0).uniform(size=(2, 3, 8, 8))
+    states = xr.Dataset({"concentration": (("time", "species", "y", "x"), fields)}, {"species": ["A", "B", "C"]})
+    states.to_netcdf(tmp_path / "fields.nc", engine="h5netcdf")
+    assert pictures.small(tmp_path).startswith("data:image/png")
