@@ -78,7 +78,8 @@ def _field(table: xr.Dataset) -> Figure:
     """The last state in the colours of its principal components, as its own page shows it."""
     states = table["concentration"].transpose("time", "species", ...).values
     colours = film.principal(states).colours[-1]
-    figure = Figure(figsize=SIZE, layout="none")
+    figure = Figure(figsize=SIZE)
+    figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(colours, interpolation="nearest")
     axes.set_axis_off()
