@@ -1,10 +1,13 @@
 """Results of reductions for tests of what is written and drawn: plausible numbers, nothing fitted."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from guldberg.app.reduce.spec import annihilation, rossler
+from guldberg.app.reduce.spec import annihilation, plan, rossler
+from guldberg.errors import InputError
 from guldberg.reduce.persistent import Recorded
 from guldberg.reduce.result import Beyond, BoxReduced, ChainReduced, PhaseTest, Row, Slice
 from guldberg.reduce.single import SNAPSHOTS, Followed
@@ -82,3 +85,11 @@ def box(many: bool = True, warnings: tuple[str, ...] = ()) -> BoxReduced:
     return BoxReduced(
         rossler(), ("b_A", "J_AA"), errors, tuple(rows), tests, fresh if many else (), pictures, seconds, warnings
     )
+
+
+def refused(folder: Path, text: str, expected: tuple[str, ...]) -> None:
+    """A spec that cannot be followed is told with its file and all of these words."""
+    (folder / "asked.toml").write_text(text)
+    with pytest.raises(InputError) as told:
+        plan({}, [folder / "asked.toml"])
+    assert all(word in str(told.value) for word in ("asked.toml", *expected)), told.value

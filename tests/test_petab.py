@@ -32,7 +32,7 @@ def by_the_library(path, problem, x):
     measured = tables.measurement_df.reset_index(drop=True)
     table = measured.drop(columns="measurement").assign(simulation=simulated(problem, x))
     parameters = tables.parameter_df.copy()
-    parameters.loc[list(problem.unknowns), "nominalValue"] = problem.plain(x)
+    parameters.loc[list(problem.unknowns), "nominalValue"] = problem.settings[0].pool.values(x)[: len(x)]
     return -v1.calculate_llh(measured, table, tables.observable_df, parameters)
 
 

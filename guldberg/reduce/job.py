@@ -174,7 +174,9 @@ class ChainReduction:
         ask = {"lattices": plan.truth // 2, "steps": plan.steps}
         first, second = (self.simulate(some, **ask, seed=self._seed(state) + i) for i in (0, 1))
         return dataclasses.replace(
-            state, held=_grown(state.held, (first + second) / 2), noise=_grown(state.noise, (first - second) / 2)
+            state,
+            held=stages.grown(state.held, (first + second) / 2),
+            noise=stages.grown(state.noise, (first - second) / 2),
         )
 
     def _static(self, state: ChainState) -> ChainState:
@@ -431,10 +433,6 @@ def _ran_away(name: str, moments: Moments | None) -> str:
         f"{name}: what was learned ran to infinity in {len(set(starts))} of {len(moments)} held-out starts, first at "
         f"step {steps.min()}; there are no figures from there on. Learn from more starts."
     )
-
-
-def _grown(before: Moments | None, more: Moments) -> Moments:
-    return more if before is None else np.concatenate([before, more])
 
 
 def _by_penalty(tried: tuple[tuple[float, int, float], ...]) -> dict[float, float]:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 State = TypeVar("State", bound=Any)  # a dataclass with `stage`, `unit` of it, and `seconds` spent in each so far
 Units = Callable[[str], int]  # of a stage
 
@@ -20,6 +22,17 @@ def advanced(state: State, work: Callable[[State], State], stages: Sequence[str]
     while stage != "done" and unit >= units(stage):
         stage, unit = (*stages, "done")[stages.index(stage) + 1], 0
     return dataclasses.replace(after, stage=stage, unit=unit, seconds=spent)
+
+
+def grown(before: np.ndarray | None, more: np.ndarray) -> np.ndarray:
+    """What units of a stage gather one after another, along the first axis."""
+    return more if before is None else np.concatenate([before, more])
+
+
+def there(array: np.ndarray | None) -> np.ndarray:
+    """What an earlier stage has left."""
+    assert array is not None
+    return array
 
 
 def progress(state: Any, stages: Sequence[str], units: Units, work: Mapping[str, float]) -> float:

@@ -37,11 +37,7 @@ class Answer(NamedTuple):
 
     problem: Problem
     found: Estimated
-
-    @property
-    def nominal(self) -> float | None:
-        """-ln L at the nominal parameters, where the problem has some."""
-        return None if self.problem.nominal is None else self.problem.likelihood.value(self.problem.nominal)
+    nominal: float | None  # -ln L at the nominal parameters, where the problem has some
 
     def estimates(self) -> list[tuple[str, Estimate]]:
         """Of each unknown, off its scale."""
@@ -91,7 +87,8 @@ class Asked:
         return self.search.done(state)
 
     def result(self, state: State) -> Answer:
-        return Answer(self.problem, self.search.result(state))
+        found, x = self.search.result(state), self.problem.nominal
+        return Answer(self.problem, found, None if x is None else self.problem.likelihood.value(x))
 
 
 def asked(options: Mapping[str, Any], inputs: Sequence[Path]) -> Asked:

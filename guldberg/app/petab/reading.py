@@ -41,10 +41,6 @@ class Problem:
     model: sbml.Formulated
     notes: tuple[str, ...]
 
-    def plain(self, x: Unknowns) -> Float[np.ndarray, "unknowns"]:
-        """The unknowns off their scales."""
-        return self.settings[0].pool.values(x)[: len(x)]
-
 
 def files(path: Path) -> list[Path]:
     """The problem and the files that it names. InputError unless they are beside it, and it is of version 1."""

@@ -63,27 +63,24 @@ def job_of(asked: Plan, known: Float[np.ndarray, "starts times 4"] | None) -> fi
 
 def write(folder: Path, found: AnyReduced, spec: Spec, seconds: float) -> None:
     """Every file of a finished reduction; `result.json` last."""
-    if isinstance(found, SpaceReduced):
-        return space_results.write(folder, found, spec, seconds)
-    if isinstance(found, PairReduced):
-        return pairs_results.write(folder, found, spec, seconds)
-    results.write(folder, found, spec, seconds)
+    _home(found)[0].write(folder, found, spec, seconds)
 
 
 def page(found: AnyReduced, spec: Spec, seconds: float) -> str:
     """`report.html`."""
-    if isinstance(found, SpaceReduced):
-        return space_report.page(found, spec, seconds)
-    if isinstance(found, PairReduced):
-        return pairs_report.page(found, spec, seconds)
-    return report.page(found, spec, seconds)
+    return _home(found)[1].page(found, spec, seconds)
 
 
 def summary(found: AnyReduced) -> str:
     """For the terminal."""
-    if isinstance(found, PairReduced):
-        return pairs_results.summary(found)
-    return space_results.summary(found) if isinstance(found, SpaceReduced) else results.summary(found)
+    return _home(found)[0].summary(found)
+
+
+def _home(found: AnyReduced) -> tuple[Any, Any]:
+    """The modules of its results and of its page."""
+    if isinstance(found, SpaceReduced):
+        return space_results, space_report
+    return (pairs_results, pairs_report) if isinstance(found, PairReduced) else (results, report)
 
 
 KIND = Kind(reduction, write, page, summary)

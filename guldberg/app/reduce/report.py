@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from markupsafe import Markup
 
-from guldberg.app.pages import PAGES, Picture
-from guldberg.app.reduce import plot, words
+from guldberg.app.pages import Picture
+from guldberg.app.reduce import output, plot, words
 from guldberg.app.spec import Spec
-from guldberg.app.style import svg
 from guldberg.reduce.result import BoxReduced, ChainReduced, Reduced, Row
-from guldberg.text import format
 
 CHAIN = {
     "errors": "Errors of every closure on simulations that nothing was learned from. Below the dotted lines nothing "
@@ -45,17 +41,16 @@ STEPS = (1, 10, 20, 30, 40, 50, 60, 80, 100, 200)
 
 
 def page(found: Reduced, spec: Spec, seconds: float) -> str:
-    """The page of a reduction. What comes from files is escaped; only our own drawings are markup."""
+    """The page of a reduction."""
     chain = isinstance(found, ChainReduced)
     times = next(iter(found.errors.values())).shape[1]
     steps = [step for step in STEPS if step < times]
-    return PAGES.get_template("reduce_chain.html" if chain else "reduce_box.html").render(
-        found=found,
-        spec=spec,
-        seconds=seconds,
-        version=importlib.metadata.version("guldberg"),
-        network=format(found.plan.lattice.network),
-        equations=found.plan.lattice.network.equations(),
+    return output.page(
+        "reduce_chain.html" if chain else "reduce_box.html",
+        found,
+        found.plan.lattice.network,
+        spec,
+        seconds,
         steps=steps,
         tables=_tables(found, steps),
         names=words.NAMES,
@@ -138,11 +133,7 @@ def _cells(row: Row, pairs: int) -> list[str]:
 
 
 def _pictures(found: Reduced, captions: dict[str, str]) -> dict[str, Picture]:
-    return {
-        name: Picture(Markup(svg(getattr(plot, name)(found), name)), text)
-        for name, text in captions.items()
-        if _known(found, name)
-    }
+    return output.pictures(plot, found, {name: text for name, text in captions.items() if _known(found, name)})
 
 
 def _known(found: Reduced, name: str) -> bool:

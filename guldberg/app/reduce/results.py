@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from guldberg.app import facts, netcdf
-from guldberg.app.checkpoints import write_whole
-from guldberg.app.reduce import report, words
+from guldberg.app import facts
+from guldberg.app.reduce import output, report, words
 from guldberg.app.spec import Spec
 from guldberg.reduce.result import WHO, BoxReduced, ChainReduced, Reduced, Row
-from guldberg.text import format
 
 UNIT = "counts per 1000 sites"
 ORDERS = ("1", "2", "3", "4")
@@ -27,12 +25,10 @@ ABSENT = {
 
 
 def write(folder: Path, found: Reduced, spec: Spec, seconds: float) -> None:
-    """Every file of a finished reduction; `result.json` last, since it is the sign that the run is finished."""
-    write_whole(folder / "network.crn", format(found.plan.lattice.network).encode() + b"\n")
+    """Every file of a finished reduction."""
     dataset = chain_trajectories(found) if isinstance(found, ChainReduced) else box_trajectories(found)
-    netcdf.write(folder / "trajectories.nc", dataset.assign_attrs(facts.attributes(spec, found.plan.lattice.network)))
-    write_whole(folder / "report.html", report.page(found, spec, seconds).encode())
-    write_whole(folder / "result.json", facts.written(as_json(found, spec, seconds)))
+    page, table = report.page(found, spec, seconds), as_json(found, spec, seconds)
+    output.write(folder, found.plan.lattice.network, dataset, page, table, spec)
 
 
 def as_json(found: Reduced, spec: Spec, seconds: float) -> dict[str, Any]:
@@ -43,9 +39,7 @@ def as_json(found: Reduced, spec: Spec, seconds: float) -> dict[str, Any]:
     table = {
         "interactions": list(found.interactions),
         "moments": {"steps": list(range(times)), "unit": UNIT, "rmse": rmse},
-        "seconds_training": round(words.training(found), 3),
-        "seconds_simulation": round(words.simulation(found), 3),
-        "seconds_by_stage": {stage: round(s, 3) for stage, s in found.seconds.items()},
+        **words.costs(found),
     }
     more = _chain(found) if isinstance(found, ChainReduced) else _box(found)
     return facts.as_json(spec, seconds, [*found.warnings, *_nulls(found)], table | more)

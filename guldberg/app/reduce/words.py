@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-
-from guldberg.reduce.result import Reduced
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 NAMES = {
     "learned": "learned closure",
@@ -27,11 +26,27 @@ def pair_names(species: Sequence[str]) -> list[tuple[str, str]]:
     return [(a, a) for a in species] + list(itertools.combinations(species, 2))
 
 
-def training(found: Reduced) -> float:
+class Timed(Protocol):
+    """What a reduction gives back, of whatever kind."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]: ...
+
+
+def costs(found: Timed) -> dict[str, Any]:
+    """As `result.json` has it."""
+    return {
+        "seconds_training": round(training(found), 3),
+        "seconds_simulation": round(simulation(found), 3),
+        "seconds_by_stage": {stage: round(s, 3) for stage, s in found.seconds.items()},
+    }
+
+
+def training(found: Timed) -> float:
     """Seconds of fitting and learning, without simulations and without judging."""
     return sum(s for stage, s in found.seconds.items() if stage not in SIMULATING + JUDGING)
 
 
-def simulation(found: Reduced) -> float:
+def simulation(found: Timed) -> float:
     """Seconds of simulating what was learned from and what was judged by."""
     return sum(s for stage, s in found.seconds.items() if stage in SIMULATING)

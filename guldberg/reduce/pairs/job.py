@@ -25,6 +25,7 @@ from guldberg.reduce.pairs import judge, terms
 from guldberg.reduce.pairs.plan import PairPlan
 from guldberg.reduce.pairs.result import PairReduced
 from guldberg.reduce.space.terms import constants, means, roughness
+from guldberg.reduce.stages import there
 
 STAGES = ("simulate", "static", "learn", "judge")
 WORDS = {
@@ -149,14 +150,14 @@ class PairReduction:
         """Half of the units for what is learned from, half for what it is judged by."""
         name, runs = ("training", self.plan.runs) if state.unit < UNITS else ("held", self.plan.held_out)
         ask = {"runs": runs // UNITS, "groups": GROUPS // UNITS, "times": self.plan.times}
-        more, before = self.simulate(self.plan.number, **ask, seed=self._seed(state)), getattr(state, name)
-        return dataclasses.replace(state, **{name: more if before is None else np.concatenate([before, more])})
+        more = self.simulate(self.plan.number, **ask, seed=self._seed(state))
+        return dataclasses.replace(state, **{name: stages.grown(getattr(state, name), more)})
 
     def _static(self, state: PairState) -> PairState:
         """One time, from the fit of the time before."""
         before, rng = state.fitted, np.random.default_rng(self._seed(state))
         first = np.repeat(terms.start(self.plan)[:, None], self.plan.shells, axis=1)
-        nu, seen = first if before is None else before.path[-1], gathered(_there(state.training).mean(axis=0))
+        nu, seen = first if before is None else before.path[-1], gathered(there(state.training).mean(axis=0))
         for _ in range(NEWTON):
             sample = self._sampled(nu, self.plan.sweeps, int(rng.integers(2**62)))
             nu = closer(nu, seen[state.unit], sample, STIFF)
@@ -196,7 +197,7 @@ class PairReduction:
         return _stacked(list(nu), [self._sampled(each, sweeps, int(rng.integers(2**62))) for each in nu])
 
     def _around(self, state: PairState, sampled: Sampled) -> Around:
-        return Around(_there(state.training), self.plan.span, sampled.path, sampled.each)
+        return Around(there(state.training), self.plan.span, sampled.path, sampled.each)
 
     def _model(self, state: PairState) -> Model:
         """nu at the start is given: the first two parameters, which nothing moves."""
@@ -235,9 +236,3 @@ def _stacked(nu: list[np.ndarray], samples: list[Sample]) -> Sampled:
 def _joined(before: Sampled, more: Sampled) -> Sampled:
     names = [field.name for field in dataclasses.fields(Sampled)]
     return Sampled(*(np.concatenate([getattr(before, name), getattr(more, name)]) for name in names))
-
-
-def _there(array: np.ndarray | None) -> np.ndarray:
-    """What an earlier stage has left."""
-    assert array is not None
-    return array

@@ -27,6 +27,7 @@ from guldberg.reduce.space.known import Known
 from guldberg.reduce.space.plan import Cloud, SpacePlan
 from guldberg.reduce.space.result import SpaceReduced
 from guldberg.reduce.space.terms import Wanted
+from guldberg.reduce.stages import there
 
 STAGES = ("simulate", "static", "warm", "constants", "choose", "refine", "judge")
 WORDS = {
@@ -133,8 +134,8 @@ class SpaceReduction:
         name, runs = ("training", self.plan.runs) if state.unit < UNITS else ("held", self.plan.held_out)
         seed = int(np.random.default_rng([state.seed, state.unit]).integers(2**62))
         ask = {"runs": runs // UNITS, "groups": GROUPS // UNITS, "times": self.times}
-        more, before = self.simulate(self.plan.start, **ask, seed=seed), getattr(state, name)
-        return dataclasses.replace(state, **{name: more if before is None else np.concatenate([before, more])})
+        more = self.simulate(self.plan.start, **ask, seed=seed)
+        return dataclasses.replace(state, **{name: stages.grown(getattr(state, name), more)})
 
     def _static(self, state: SpaceState) -> SpaceState:
         fits = warm.static_fits(elements(self.plan.grid, self.plan.elements), self._seen(state))
@@ -144,11 +145,11 @@ class SpaceReduction:
         """Every function constant: what differences of noisy fits can tell; where that falls over, what moves
         particles is first taken from the diffusivities of the box."""
         first = self._begun(state, given=False)
-        finite = np.isfinite(self._seen(state).entropy(self._nu(self._model(first), _there(first.flat))))
+        finite = np.isfinite(self._seen(state).entropy(self._nu(self._model(first), there(first.flat))))
         return first if finite else dataclasses.replace(self._begun(state, given=True), given=True)
 
     def _begun(self, state: SpaceState, *, given: bool) -> SpaceState:
-        functional, fits = self._functional(state), Fits(_there(state.fitted), _there(state.dofs))
+        functional, fits = self._functional(state), Fits(there(state.fitted), there(state.dofs))
         flat = terms.constants(functional)
         moves = np.array([term.operator.moves for term in functional.terms])
         D = np.array([self.plan.box.diffusivity[term.species] for term in functional.terms])
@@ -158,25 +159,25 @@ class SpaceReduction:
 
     def _constants(self, state: SpaceState) -> SpaceState:
         """The same through the whole path, whose steps follow what diffusion is found."""
-        ask = self._model(state), _there(state.flat), self._seen(state), *self._constant(state)
+        ask = self._model(state), there(state.flat), self._seen(state), *self._constant(state)
         return dataclasses.replace(state, flat=likelihood.learn(*ask, iterations=ITERATIONS).parameters)
 
     def _choose(self, state: SpaceState) -> SpaceState:
         fold, penalty = state.unit % FOLDS, PENALTIES[state.unit // FOLDS]
         others = np.arange(GROUPS) % FOLDS != fold
-        seen, model, flat = self._seen(state), self._model(state), _there(state.flat)
+        seen, model, flat = self._seen(state), self._model(state), there(state.flat)
         found = likelihood.learn(model, flat, seen.of(others), *self._smooth(state, penalty), iterations=TRIAL)
         errors = likelihood.entropies(self._nu(model, found.parameters), seen.of(~others))
         return dataclasses.replace(state, penalties=(*state.penalties, (penalty, errors)))
 
     def _refine(self, state: SpaceState) -> SpaceState:
         begin = state.flat if state.parameters is None else state.parameters
-        ask = self._model(state), _there(begin), self._seen(state), *self._smooth(state, judge.chosen(state.penalties))
+        ask = self._model(state), there(begin), self._seen(state), *self._smooth(state, judge.chosen(state.penalties))
         return dataclasses.replace(state, parameters=likelihood.learn(*ask, iterations=ITERATIONS).parameters)
 
     def _judge(self, state: SpaceState) -> SpaceState:
         model, seen, span = self._model(state), self._seen(state), self.plan.span
-        learned, flat, fitted = _there(state.parameters), _there(state.flat), _there(state.fitted)
+        learned, flat, fitted = there(state.parameters), there(state.flat), there(state.fitted)
         smooth = self._smooth(state, judge.chosen(state.penalties))
         known = Known.of(self.plan.box, self.plan.grid)
         enough = np.array(model.functional.substeps(span, ROOM * max(self.plan.box.diffusivity)))
@@ -203,16 +204,16 @@ class SpaceReduction:
         return ROUNDS.get(stage, 1)
 
     def _seen(self, state: SpaceState, name: str = "training") -> Seen:
-        counts = _there(getattr(state, name))
+        counts = there(getattr(state, name))
         return Seen(counts, self.plan.span, self.plan.box.volume / counts[0, 0, 0].size)
 
     def _functional(self, state: SpaceState) -> Functional:
         """F = 0."""
         wanted = (*terms.standard(self.plan.box.network), *self.more)
-        return terms.blank(wanted, _there(state.fitted), self.plan.grid, self.plan.function)
+        return terms.blank(wanted, there(state.fitted), self.plan.grid, self.plan.function)
 
     def _model(self, state: SpaceState) -> Model:
-        functional, flat = self._functional(state), _there(state.flat)
+        functional, flat = self._functional(state), there(state.flat)
         sizes = terms.means(functional, flat[-len(functional.coefficients) :])
         moving = [isinstance(term.operator, Laplacian) for term in functional.terms]
         fastest = max(*self.plan.box.diffusivity, *np.abs(sizes[moving]).tolist())
@@ -221,7 +222,7 @@ class SpaceReduction:
 
     def _smooth(self, state: SpaceState, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """What all parameters are penalised by, in nats per run, and that they all are free."""
-        functional, flat = self._functional(state), _there(state.flat)
+        functional, flat = self._functional(state), there(state.flat)
         u = flat[-len(functional.coefficients) :]
         rough = terms.roughness(functional, terms.means(functional, u))
         free = np.zeros((len(flat) - len(u),) * 2)
@@ -238,7 +239,7 @@ class SpaceReduction:
         return stiffness, np.asarray(scipy.linalg.block_diag(np.eye(len(free) - flat.shape[1]), *parts))
 
     def _steady(self, state: SpaceState) -> list[bool]:
-        return judge.steady(self._functional(state), _there(state.fitted), Known.of(self.plan.box, self.plan.grid))
+        return judge.steady(self._functional(state), there(state.fitted), Known.of(self.plan.box, self.plan.grid))
 
     def _nu(self, model: Model, parameters: Float[np.ndarray, "p"]) -> Float[np.ndarray, "times species *grid"]:
         shape = self.plan.snapshots, len(self.plan.box.species), self.plan.span
@@ -250,9 +251,3 @@ class SpaceReduction:
                 "Differences of snapshots were too noisy to begin from: learning began from the given diffusivities."
             ]
         return []
-
-
-def _there(array: np.ndarray | None) -> np.ndarray:
-    """What an earlier stage has left."""
-    assert array is not None
-    return array

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from guldberg.app.reduce.space.plot import band
 from guldberg.app.style import COLOURS, INK, plain, styled
 from guldberg.reduce.pairs.result import PairReduced
 
@@ -89,14 +89,8 @@ def functions(found: PairReduced) -> Figure:
     figure = Figure(figsize=(9.0, 5.2))
     panels = np.ravel(figure.subplots(2, 3))
     for axes, curve in zip(panels, found.curves, strict=False):
-        _curve(axes, curve.points[:, 0], curve.values, curve.error)
-        axes.plot(curve.points[:, 0], curve.known, color=INK, ls="--", lw=1)
+        band(axes, curve)
         axes.set(xlabel="nu_1", title=f"before {plain(curve.name)}")
     for axes in panels[len(found.curves) :]:
         axes.set_visible(False)
     return figure
-
-
-def _curve(axes: Axes, x: np.ndarray, values: np.ndarray, error: np.ndarray) -> None:
-    axes.fill_between(x, values - 2 * error, values + 2 * error, color=COLOURS[0], alpha=0.25)
-    axes.plot(x, values, color=COLOURS[0])

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-
 import numpy as np
-from markupsafe import Markup
 
-from guldberg.app.pages import PAGES, Picture
+from guldberg.app.reduce import output
 from guldberg.app.reduce.pairs import plot
 from guldberg.app.spec import Spec
-from guldberg.app.style import svg
 from guldberg.reduce.pairs.result import PairReduced
-from guldberg.text import format
 
 NAMES = {
     "learned": "learned functions",
@@ -34,15 +29,14 @@ SHOWN = 5
 
 
 def page(found: PairReduced, spec: Spec, seconds: float) -> str:
-    """What comes from files is escaped; only our own drawings are markup."""
+    """The page of a reduction."""
     shown = np.unique(np.linspace(0, len(found.times) - 1, SHOWN).astype(int))
-    return PAGES.get_template("reduce_pairs.html").render(
-        found=found,
-        spec=spec,
-        seconds=seconds,
-        version=importlib.metadata.version("guldberg"),
-        network=format(found.plan.box.network),
-        equations=found.plan.box.network.equations(),
+    return output.page(
+        "reduce_pairs.html",
+        found,
+        found.plan.box.network,
+        spec,
+        seconds,
         times=[f"{t:.3g}" for t in found.times[shown]],
         held=[f"{found.held.density[t]:.4g} ± {2 * found.held.density_error[t]:.2g}" for t in shown],
         rows=[
@@ -54,7 +48,5 @@ def page(found: PairReduced, spec: Spec, seconds: float) -> str:
             )
             for who, share in found.outside.items()
         ],
-        pictures={
-            name: Picture(Markup(svg(getattr(plot, name)(found), name)), text) for name, text in PICTURES.items()
-        },
+        pictures=output.pictures(plot, found, PICTURES),
     )

@@ -9,15 +9,13 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from guldberg.app import facts, netcdf
-from guldberg.app.checkpoints import write_whole
+from guldberg.app import facts
+from guldberg.app.reduce import output, words
 from guldberg.app.reduce.pairs import report
 from guldberg.app.spec import Spec
 from guldberg.reduce.pairs.result import Mixture, PairReduced
-from guldberg.text import format
 
 UNIT = "density: particles per volume; pair correlation: 1"
-OTHER = ("simulate", "judge")  # stages that are no training
 ABSENT = {
     "projection": "superposition is what the reactions alone say of pairs",
     "pair_closure": "the learned model is one",
@@ -25,12 +23,9 @@ ABSENT = {
 
 
 def write(folder: Path, found: PairReduced, spec: Spec, seconds: float) -> None:
-    """Every file of a finished reduction; `result.json` last, since it is the sign that the run is finished."""
-    network = found.plan.box.network
-    write_whole(folder / "network.crn", format(network).encode() + b"\n")
-    netcdf.write(folder / "trajectories.nc", fields(found).assign_attrs(facts.attributes(spec, network)))
-    write_whole(folder / "report.html", report.page(found, spec, seconds).encode())
-    write_whole(folder / "result.json", facts.written(as_json(found, spec, seconds)))
+    """Every file of a finished reduction."""
+    page, table = report.page(found, spec, seconds), as_json(found, spec, seconds)
+    output.write(folder, found.plan.box.network, fields(found), page, table, spec)
 
 
 def as_json(found: PairReduced, spec: Spec, seconds: float) -> dict[str, Any]:
@@ -57,9 +52,7 @@ def as_json(found: PairReduced, spec: Spec, seconds: float) -> dict[str, Any]:
             for c in found.curves
         ],
         "gains": list(found.gains),
-        "seconds_training": round(sum(found.seconds.values()) - sum(found.seconds.get(s, 0) for s in OTHER), 3),
-        "seconds_simulation": round(found.seconds.get("simulate", 0.0), 3),
-        "seconds_by_stage": {stage: round(s, 3) for stage, s in found.seconds.items()},
+        **words.costs(found),
     }
     nulls = [f"moments.rmse.{who} is null: {why}" for who, why in ABSENT.items()]
     nulls.append("moments of order 3 and 4 are null: the model has one-body and pair functions")

@@ -83,13 +83,18 @@ def functions(found: SpaceReduced) -> Figure:
 
 
 def _curve(axes: Axes, curve: Curve, species: tuple[str, ...]) -> None:
+    band(axes, curve)
+    reach = max(3 * float(np.median(curve.error)), 0.25 * float(np.abs(curve.values).max()))
+    ends = np.concatenate([curve.values, curve.known[np.isfinite(curve.known)]])
+    axes.set(xlabel=f"nu of {plain(species[curve.of[0]])}", ylim=(ends.min() - reach, ends.max() + reach))
+
+
+def band(axes: Axes, curve: Curve) -> None:
+    """A function of one variable with two standard errors; dashed: what is known of it."""
     x = curve.points[:, 0]
     axes.fill_between(x, curve.values - 2 * curve.error, curve.values + 2 * curve.error, color=COLOURS[0], alpha=0.25)
     axes.plot(x, curve.values, color=COLOURS[0])
     axes.plot(x, curve.known, color=INK, ls="--", lw=1)
-    reach = max(3 * float(np.median(curve.error)), 0.25 * float(np.abs(curve.values).max()))
-    ends = np.concatenate([curve.values, curve.known[np.isfinite(curve.known)]])
-    axes.set(xlabel=f"nu of {plain(species[curve.of[0]])}", ylim=(ends.min() - reach, ends.max() + reach))
 
 
 def _scatter(axes: Axes, curve: Curve, species: tuple[str, ...]) -> None:

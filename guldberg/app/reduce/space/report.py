@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-
 import numpy as np
-from markupsafe import Markup
 
-from guldberg.app.pages import PAGES, Picture
+from guldberg.app.reduce import output
 from guldberg.app.reduce.space import plot
 from guldberg.app.spec import Spec
-from guldberg.app.style import svg
 from guldberg.reduce.space.result import SpaceReduced
-from guldberg.text import format
 
 NAMES = {
     "held_out": "held-out runs",
@@ -33,20 +28,17 @@ SHOWN = 8
 
 
 def page(found: SpaceReduced, spec: Spec, seconds: float) -> str:
-    """What comes from files is escaped; only our own drawings are markup."""
+    """The page of a reduction."""
     shown = np.unique(np.linspace(0, len(found.times) - 1, SHOWN).astype(int))
-    return PAGES.get_template("reduce_space.html").render(
-        found=found,
-        spec=spec,
-        seconds=seconds,
-        version=importlib.metadata.version("guldberg"),
-        network=format(found.plan.box.network),
-        equations=found.plan.box.network.equations(),
+    return output.page(
+        "reduce_space.html",
+        found,
+        found.plan.box.network,
+        spec,
+        seconds,
         times=[f"{t:.3g}" for t in found.times[shown]],
         errors=[(NAMES[who], [f"{e[0, t]:.3g}" for t in shown]) for who, e in found.errors.items()],
         shares=[(NAMES[who], [f"{100 * s[t]:.0f}" for t in shown]) for who, s in found.outside.items()],
         fronts=[(NAMES[who], [f"{x[t]:.4g}" for t in shown]) for who, x in found.fronts.items()],
-        pictures={
-            name: Picture(Markup(svg(getattr(plot, name)(found), name)), text) for name, text in PICTURES.items()
-        },
+        pictures=output.pictures(plot, found, PICTURES),
     )

@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from guldberg.app import facts, netcdf
-from guldberg.app.checkpoints import write_whole
+from guldberg.app import facts
+from guldberg.app.reduce import output, words
 from guldberg.app.reduce.space import report
 from guldberg.app.spec import Spec
 from guldberg.reduce.result import WHO
 from guldberg.reduce.space.result import SpaceReduced
-from guldberg.text import format
 
 UNIT = "particles per volume"
-OTHER = ("simulate", "judge")  # stages that are no training
 ABSENT = {
     "projection": "mean_field is what the reactions alone say of densities",
     "pair_closure": "no pairs are in this model",
@@ -25,12 +23,9 @@ ABSENT = {
 
 
 def write(folder: Path, found: SpaceReduced, spec: Spec, seconds: float) -> None:
-    """Every file of a finished reduction; `result.json` last, since it is the sign that the run is finished."""
-    write_whole(folder / "network.crn", format(found.plan.box.network).encode() + b"\n")
-    dataset = fields(found).assign_attrs(facts.attributes(spec, found.plan.box.network))
-    netcdf.write(folder / "trajectories.nc", dataset)
-    write_whole(folder / "report.html", report.page(found, spec, seconds).encode())
-    write_whole(folder / "result.json", facts.written(as_json(found, spec, seconds)))
+    """Every file of a finished reduction."""
+    page, table = report.page(found, spec, seconds), as_json(found, spec, seconds)
+    output.write(folder, found.plan.box.network, fields(found), page, table, spec)
 
 
 def as_json(found: SpaceReduced, spec: Spec, seconds: float) -> dict[str, Any]:
@@ -55,9 +50,7 @@ def as_json(found: SpaceReduced, spec: Spec, seconds: float) -> dict[str, Any]:
         ],
         "cross_validation": [{"penalty": penalty, "error": error} for penalty, error in found.penalties],
         **({"front": {who: x.tolist() for who, x in found.fronts.items()}} if found.fronts else {}),
-        "seconds_training": round(sum(found.seconds.values()) - sum(found.seconds.get(s, 0) for s in OTHER), 3),
-        "seconds_simulation": round(found.seconds.get("simulate", 0.0), 3),
-        "seconds_by_stage": {stage: round(s, 3) for stage, s in found.seconds.items()},
+        **words.costs(found),
     }  # fmt: skip
     nulls = [f"moments.rmse.{who} is null: {why}" for who, why in ABSENT.items()]
     nulls.append("moments of order 2, 3 and 4 are null: the model has one-body functions alone")
