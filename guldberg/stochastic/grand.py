@@ -3,9 +3,10 @@
     p(n, x) = exp(-sum_i nu_1(x_i) - sum_{i<j} nu_2(|x_i - x_j|)) / (n! Z),
 
 Ernst et al. eq. (1) for identical particles: the 1/n! is that of configurations without labels, and stands here alone.
-Norman and Filinov (1969), Metropolis et al. (1953). One species in a box of one to three dimensions; nu_1 is given in
-the cells of a grid, nu_2 in shells of distance, 0 beyond the last: the numbers of particles in cells and of pairs in
-shells are all that p knows of a configuration, and  d mean / d nu = -covariance  of these numbers.
+Norman and Filinov (1969), Metropolis et al. (1953). In a box of one to three dimensions; nu_1 is given in the cells of
+a grid, for one species or for each of several, nu_2 in shells of distance, 0 beyond the last, for the pairs of one
+species or of two: the numbers of particles in cells and of these pairs in shells are all that p knows of a
+configuration, and  d mean / d nu = -covariance  of these numbers.
 """
 
 from __future__ import annotations
@@ -28,30 +29,38 @@ class Gibbs:
     """nu_1 and nu_2 in a box. InputError where they do not fit."""
 
     lengths: tuple[float, ...]
-    one: Float[np.ndarray, "*grid"]  # nu_1, the same throughout a cell
+    one: Float[np.ndarray, "*species *grid"]  # nu_1, the same throughout a cell; with or without an axis of species
     pair: Float[np.ndarray, "shells"]  # nu_2, the same throughout each of the shells from 0 to reach; infinite: never
     reach: float
     periodic: bool = True
+    between: tuple[int, int] = (0, 0)  # the species whose pairs nu_2 is of
 
     def __post_init__(self) -> None:
-        if np.ndim(self.one) != len(self.lengths) or not 1 <= len(self.lengths) <= 3:
-            raise InputError(f"nu_1 of {np.ndim(self.one)} axes in a box of {len(self.lengths)}; expected one to three")
+        axes = len(self.lengths)
+        if np.ndim(self.one) not in (axes, axes + 1) or not 1 <= axes <= 3:
+            raise InputError(f"nu_1 of {np.ndim(self.one)} axes in a box of {axes}; expected one to three")
+        if not all(0 <= s < self.species for s in self.between):
+            raise InputError(f"pairs of species {self.between}; there are {self.species}, the first is 0")
         if not np.isfinite(self.one).all() or np.isnan(self.pair).any() or len(self.pair) < 1:
             raise InputError("expected nu_1 finite, and one or more values of nu_2, none of them undefined")
         if not 0 < self.reach <= min(self.lengths) / 2:
             raise InputError(f"nu_2 reaches {self.reach:g}; expected at most half of the shortest length")
+
+    @property
+    def species(self) -> int:
+        return 1 if np.ndim(self.one) == len(self.lengths) else len(self.one)
 
 
 @dataclasses.dataclass(frozen=True)
 class Moments:
     """Means over chains, each with its standard error."""
 
-    density: Float[np.ndarray, "*grid"]  # particles per volume in each cell
-    density_error: Float[np.ndarray, "*grid"]
-    pairs: Float[np.ndarray, "bins"]  # pairs, each once, by distance
+    density: Float[np.ndarray, "*species *grid"]  # particles per volume in each cell
+    density_error: Float[np.ndarray, "*species *grid"]
+    pairs: Float[np.ndarray, "bins"]  # pairs that nu_2 is of, each once, by distance
     pairs_error: Float[np.ndarray, "bins"]
-    number: Float[np.ndarray, "chains"]  # mean of each chain
-    covariance: Float[np.ndarray, "1+bins 1+bins"]  # of the number and the pairs of a configuration
+    number: Float[np.ndarray, "chains"]  # mean of each chain, of all species
+    covariance: Float[np.ndarray, "counted counted"]  # of the particles in each cell and the pairs of a configuration
     accepted: float  # share of all tries
 
 
@@ -73,21 +82,22 @@ def sample(
             f"{chains} chains of {sweeps} sweeps after {burn}; expected two or more, one or more, none or more"
         )
     one, pair = np.asarray(gibbs.one, float), np.minimum(np.asarray(gibbs.pair, float), NEVER)
-    shape, lengths, edges = np.array(one.shape), np.array(gibbs.lengths, float), np.asarray(edges, float)
-    keys = streams(seed, chains)
+    lengths, edges = np.array(gibbs.lengths, float), np.asarray(edges, float)
+    shape, between = np.array(one.shape[-len(lengths) :]), np.array([gibbs.species, *gibbs.between])
+    keys, counted = streams(seed, chains), one.size + len(edges) - 1
     density, pairs = np.zeros((chains, one.size)), np.zeros((chains, len(edges) - 1))
-    accepted, squares = np.zeros(chains), np.zeros((chains, len(edges), len(edges)))
+    accepted, squares = np.zeros(chains), np.zeros((chains, counted, counted))
 
     def chunk(first: int, last: int) -> None:
         for c in range(first, last):
             accepted[c] = _chain(
-                keys[c], one.ravel(), shape, pair, gibbs.reach, lengths, gibbs.periodic,
+                keys[c], one.ravel(), shape, pair, gibbs.reach, lengths, gibbs.periodic, between,
                 np.array([sweeps, burn]), edges, density[c], pairs[c], squares[c],
             )  # fmt: skip
 
     spread(chunk, chains, threads, pieces=chains)
-    cell, root = math.prod(gibbs.lengths) / one.size, math.sqrt(chains)
-    mean = np.concatenate([[density.sum() / chains], pairs.mean(axis=0)])
+    cell, root = math.prod(gibbs.lengths) * gibbs.species / one.size, math.sqrt(chains)
+    mean = np.concatenate([density.mean(axis=0), pairs.mean(axis=0)])
     return Moments(
         density.mean(axis=0).reshape(one.shape) / cell,
         density.std(axis=0, ddof=1).reshape(one.shape) / cell / root,
@@ -100,15 +110,15 @@ def sample(
 
 
 @jit
-def _chain(counter, one, shape, pair, reach, lengths, periodic, plan, edges, density, pairs, squares):
+def _chain(counter, one, shape, pair, reach, lengths, periodic, between, plan, edges, density, pairs, squares):
     axes = lengths.size
     m = np.ones(3, np.int64)
     for d in range(axes):
         m[d] = max(1, min(np.int64(lengths[d] / reach), 64))
     head = np.full(m[0] * m[1] * m[2], -1)
-    x, following, before = np.empty((FIRST, axes)), np.full(FIRST, -1), np.full(FIRST, -1)
-    volume = np.prod(lengths)
-    n, size, tries, done, new, seen = 0, 1, 0, 0, np.empty(axes), np.empty(edges.size)
+    x, following, before, kinds = np.empty((FIRST, axes)), np.full(FIRST, -1), np.full(FIRST, -1), np.full(FIRST, -1)
+    volume, cells = np.prod(lengths) * between[0], np.prod(shape)
+    n, size, tries, done, new, seen = 0, 1, 0, 0, np.empty(axes), np.empty(squares.shape[0])
     for sweep in range(plan[0] + plan[1]):
         if sweep <= plan[1]:  # then the same for good: intervals that depend on the state would weigh states anew
             size = max(n, head.size)
@@ -117,24 +127,27 @@ def _chain(counter, one, shape, pair, reach, lengths, periodic, plan, edges, den
             kind = below(mix(counter), 3)
             tries += 1
             if n == x.shape[0]:
-                x, following, before = _grown(x), _longer(following), _longer(before)
+                x, following, before, kinds = _grown(x), _longer(following), _longer(before), _longer(kinds)
             if kind == 0:
+                counter, species = _anyone(counter, between)
                 counter = _anywhere(counter, new, lengths)
-                cost = one[_cell(new, lengths, shape)] + _felt(
-                    new, -1, x, head, following, m, pair, reach, lengths, periodic
+                cost = one[species * cells + _cell(new, lengths, shape)] + _felt(
+                    new, species, -1, x, kinds, between, head, following, m, pair, reach, lengths, periodic
                 )
                 counter += GOLDEN
                 if unit(mix(counter)) * (n + 1) < volume * np.exp(-cost):
                     for d in range(axes):
                         x[n, d] = new[d]
+                    kinds[n] = species
                     _link(n, x, head, following, before, m, lengths)
                     n += 1
                     done += 1
             elif n > 0:
                 counter += GOLDEN
                 i = below(mix(counter), n)
-                now = one[_cell(x[i], lengths, shape)] + _felt(
-                    x[i], i, x, head, following, m, pair, reach, lengths, periodic
+                species = kinds[i]
+                now = one[species * cells + _cell(x[i], lengths, shape)] + _felt(
+                    x[i], species, i, x, kinds, between, head, following, m, pair, reach, lengths, periodic
                 )
                 if kind == 1:
                     counter += GOLDEN
@@ -145,12 +158,14 @@ def _chain(counter, one, shape, pair, reach, lengths, periodic, plan, edges, den
                             _unlink(n, x, head, following, before, m, lengths)
                             for d in range(axes):
                                 x[i, d] = x[n, d]
+                            kinds[i] = kinds[n]
                             _link(i, x, head, following, before, m, lengths)
                         done += 1
                 else:
                     counter = _near(counter, new, x[i], reach, lengths, periodic)
-                    cost = one[_cell(new, lengths, shape)]
-                    cost += _felt(new, i, x, head, following, m, pair, reach, lengths, periodic)
+                    cost = one[species * cells + _cell(new, lengths, shape)] + _felt(
+                        new, species, i, x, kinds, between, head, following, m, pair, reach, lengths, periodic
+                    )
                     counter += GOLDEN
                     if unit(mix(counter)) < np.exp(now - cost):
                         _unlink(i, x, head, following, before, m, lengths)
@@ -159,16 +174,25 @@ def _chain(counter, one, shape, pair, reach, lengths, periodic, plan, edges, den
                         _link(i, x, head, following, before, m, lengths)
                         done += 1
         if sweep >= plan[1]:
-            _counted(x, n, one, shape, lengths, periodic, edges, density, seen)
-            seen[0] = n
-            for k in range(edges.size):
-                for j in range(edges.size):
-                    squares[k, j] += seen[k] * seen[j] / plan[0]
+            _counted(x, kinds, n, between, shape, lengths, periodic, edges, seen)
+            for k in range(density.size):
+                density[k] += seen[k] / plan[0]
             for k in range(pairs.size):
-                pairs[k] += seen[k + 1] / plan[0]
-    for k in range(density.size):
-        density[k] /= plan[0]
+                pairs[k] += seen[density.size + k] / plan[0]
+            for k in range(seen.size):
+                if seen[k] > 0.0:
+                    for j in range(seen.size):
+                        squares[k, j] += seen[k] * seen[j] / plan[0]
     return done / tries
+
+
+@jit
+def _anyone(counter, between):
+    """One of the species, no word being drawn where there is one alone."""
+    if between[0] == 1:
+        return counter, 0
+    counter += GOLDEN
+    return counter, below(mix(counter), between[0])
 
 
 @jit
@@ -252,9 +276,12 @@ def _unlink(i, x, head, following, before, m, lengths):
 
 
 @jit
-def _felt(y, own, x, head, following, m, pair, reach, lengths, periodic):
-    """The sum of nu_2 between y and all particles but `own`."""
+def _felt(y, species, own, x, kinds, between, head, following, m, pair, reach, lengths, periodic):
+    """The sum of nu_2 between one of a species at y and all particles but `own`."""
     total, low, high = 0.0, np.zeros(3, np.int64), np.zeros(3, np.int64)
+    if species != between[1] and species != between[2]:
+        return total
+    other = between[1] + between[2] - species
     for d in range(y.size):
         c = min(np.int64(y[d] / lengths[d] * m[d]), m[d] - 1)
         low[d], high[d] = c - 1, c + 1
@@ -267,7 +294,7 @@ def _felt(y, own, x, head, following, m, pair, reach, lengths, periodic):
             for c in range(low[2], high[2] + 1):
                 j = head[a % m[0] + b % m[1] * m[0] + c % m[2] * m[0] * m[1]]
                 while j >= 0:
-                    if j != own:
+                    if j != own and kinds[j] == other:
                         total += _between(_distance(y, x[j], lengths, periodic), pair, reach)
                     j = following[j]
     return total
@@ -293,12 +320,18 @@ def _between(r, pair, reach):
 
 
 @jit
-def _counted(x, n, one, shape, lengths, periodic, edges, density, seen):
+def _counted(x, kinds, n, between, shape, lengths, periodic, edges, seen):
+    """Particles by species and cell, then pairs by distance."""
+    cells = np.prod(shape)
+    first = between[0] * cells
     for k in range(seen.size):
         seen[k] = 0.0
     for i in range(n):
-        density[_cell(x[i], lengths, shape)] += 1.0
-        for j in range(i + 1, n):
-            k = np.searchsorted(edges, _distance(x[i], x[j], lengths, periodic), side="right") - 1
-            if 0 <= k < seen.size - 1:
-                seen[k + 1] += 1.0
+        seen[kinds[i] * cells + _cell(x[i], lengths, shape)] += 1.0
+        for j in range(i):
+            if (kinds[i] == between[1] and kinds[j] == between[2]) or (
+                kinds[i] == between[2] and kinds[j] == between[1]
+            ):
+                k = np.searchsorted(edges, _distance(x[i], x[j], lengths, periodic), side="right") - 1
+                if 0 <= k < edges.size - 1:
+                    seen[first + k] += 1.0
