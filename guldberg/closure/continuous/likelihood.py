@@ -51,6 +51,12 @@ class Evidence(Protocol):
         """Its expected second derivatives along directions: the covariance of what is counted."""
         ...
 
+    def scattered(
+        self, nu: Float[np.ndarray, "times species *grid"], slopes: Float[np.ndarray, "q seen"]
+    ) -> Float[np.ndarray, "groups q"]:
+        """How far the slope of each group of runs is from that of all, along directions."""
+        ...
+
 
 class Seen(NamedTuple):
     """Counts in the cells of a grid at evenly spaced times, by groups of runs that are independent of one another; the
@@ -77,6 +83,11 @@ class Seen(NamedTuple):
         self, nu: Float[np.ndarray, "times species *grid"], slopes: Float[np.ndarray, "q seen"]
     ) -> Float[np.ndarray, "q q"]:
         return (slopes * (self.cell * np.exp(-nu)).ravel()) @ slopes.T
+
+    def scattered(
+        self, nu: Float[np.ndarray, "times species *grid"], slopes: Float[np.ndarray, "q seen"]
+    ) -> Float[np.ndarray, "groups q"]:
+        return (self.counts - self.mean).reshape(len(self.counts), -1) @ slopes.T
 
 
 class Model(eqx.Module):
@@ -133,18 +144,21 @@ def learn(
     directions: Float[np.ndarray, "q p"],
     *,
     iterations: int,
+    around: Float[np.ndarray, "p"] | float = 0.0,
 ) -> Learned:
     """Fisher scoring: Newton's method with the curvature that is expected, and steps that are halved until they gain.
-    `stiffness` is the penalty, p^T K p / 2, in nats per run; parameters move along `directions` alone."""
+    `stiffness` is the penalty, (p - around)^T K (p - around) / 2, in nats per run; parameters move along `directions`
+    alone."""
 
     def value(p: Float[np.ndarray, "p"]) -> float:
         nu = np.asarray(followed(model, jnp.asarray(p), *_shape(seen)))
-        return seen.entropy(nu) + 0.5 * float(p @ stiffness @ p)
+        return seen.entropy(nu) + 0.5 * float((p - around) @ stiffness @ (p - around))
 
     values = [value(parameters)]
     for _ in range(iterations):
-        slope, curvature, _ = _score(model, parameters, seen, directions)
-        slope = slope + directions @ stiffness @ parameters
+        nu, flat = _moved(model, parameters, seen, directions)
+        slope, curvature = flat @ seen.excess(nu), seen.bent(nu, flat)
+        slope = slope + directions @ stiffness @ (parameters - around)
         step = _solved(curvature + directions @ stiffness @ directions.T, slope) @ directions
         tries = ((parameters - step / 2**halving) for halving in range(HALVINGS))
         better = next(((p, after) for p in tries if (after := value(p)) < values[-1]), None)
@@ -166,21 +180,19 @@ def covariance(
 ) -> Float[np.ndarray, "p p"]:
     """Of the learned parameters, from how the slopes of the groups scatter (Huber 1967; White 1982): snapshots of one
     run see the same particles, which the likelihood of each by itself does not know."""
-    _, curvature, slopes = _score(model, parameters, seen, directions)
-    groups = len(seen.counts)
-    each = (seen.counts - seen.counts.mean(axis=0)).reshape(groups, -1) @ slopes.T
+    nu, flat = _moved(model, parameters, seen, directions)
+    groups, each, curvature = len(seen.counts), seen.scattered(nu, flat), seen.bent(nu, flat)
     spread = each.T @ each / (groups * (groups - 1))
     bent = curvature + directions @ stiffness @ directions.T
     return directions.T @ _solved(bent, _solved(bent, spread).T) @ directions
 
 
-def _score(
+def _moved(
     model: Model, parameters: Float[np.ndarray, "p"], seen: Evidence, directions: Float[np.ndarray, "q p"]
-) -> tuple[Float[np.ndarray, "q"], Float[np.ndarray, "q q"], Float[np.ndarray, "q seen"]]:
-    """The derivatives of the entropy, their expected derivatives, and those of nu."""
+) -> tuple[Float[np.ndarray, "times species *grid"], Float[np.ndarray, "q seen"]]:
+    """nu at every time, and its derivatives."""
     nu, slopes = sensitivities(model, jnp.asarray(parameters), jnp.asarray(directions), *_shape(seen))
-    nu, flat = np.asarray(nu), np.asarray(slopes).reshape(len(directions), -1)
-    return flat @ seen.excess(nu), seen.bent(nu, flat), flat
+    return np.asarray(nu), np.asarray(slopes).reshape(len(directions), -1)
 
 
 def _shape(seen: Evidence) -> tuple[int, int, float]:
