@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from guldberg.closure.continuous.radial import Collisions, Contact, Crowding, RadialLaplacian, Shells
-from guldberg.closure.continuous.sampled import Around, Sample, closer, counted, gathered
+from guldberg.closure.continuous.sampled import LEAST, NOISE, Around, Sample, closer, counted, precision
 from guldberg.errors import InputError
 from guldberg.reduce.pairs import judge, terms
 from guldberg.reduce.pairs.plan import PairPlan
@@ -74,42 +74,95 @@ def test_mean_field_and_smoluchowski_are_the_laws_of_the_books():
     assert (np.diff(thin) < 0).all() and 0.9 < thin[-1] < 1  # where a pair is, fewer thirds are
 
 
-def test_the_parabola_is_that_of_an_exponential_family():
-    """On three configurations by hand: mean and covariance are the derivatives of log Z, and the entropy of `Around`
-    has them; a step of Newton's method from there meets the moments of another nu to second order."""
+NUMBERS = np.random.default_rng(0).integers(0, 4, (200, 5)).astype(float)  # pairs in 4 shells, particles
+
+
+def family(nu):
+    """An exponential family on configurations by hand: its weights, and a sample without noise."""
+    p = np.exp(-NUMBERS @ counted(nu))
+    p /= p.sum()
+    mean = p @ NUMBERS
+    return p, Sample(mean, 0 * mean, (NUMBERS * p[:, None]).T @ NUMBERS - np.outer(mean, mean))
+
+
+def drawn(rng, scale, times=2):
+    return np.stack([np.stack([scale * rng.normal(size=4), np.full(4, scale * rng.normal())]) for _ in range(times)])
+
+
+def test_newtons_method_finds_the_nu_that_has_these_moments():
     rng = np.random.default_rng(0)
-    numbers = rng.integers(0, 4, (200, 5)).astype(float)  # pairs in 4 shells, particles
+    nu, truth = drawn(rng, 0.2)
+    for _ in range(6):
+        nu = closer(nu, family(truth)[1].mean, family(nu)[1], 0.0)
+    np.testing.assert_allclose(nu, truth, atol=1e-6)
 
-    def sample(nu):
-        p = np.exp(-numbers @ counted(nu))
-        p /= p.sum()
-        mean = p @ numbers
-        return Sample(mean, 0 * mean, (numbers * p[:, None]).T @ numbers - np.outer(mean, mean))
 
-    def at(scale):
-        one = scale * rng.normal()
-        return np.stack([scale * rng.normal(size=4), np.full(4, one)])
-
-    start, truth = np.stack([at(0.2), at(0.2)]), np.stack([at(0.02), at(0.02)])
-    truth = truth + start
-    seen = np.stack([sample(nu).mean for nu in truth])
+def around(truth, groups=3):
+    """Of two times with the moments of these nu, and groups that scatter about them."""
+    seen = np.stack([family(nu)[1].mean for nu in truth])
     counts = np.stack([seen[:, :-1], np.repeat(seen[:, -1:] / 4, 4, axis=1)], axis=1)
-    np.testing.assert_allclose(gathered(counts), seen)
-    around = Around(counts[None], 1.0, start, tuple(map(sample, start)))
-    slopes = np.stack([np.stack([at(1.0), at(1.0)]) for _ in range(3)])
-    flat, h = slopes.reshape(3, -1), 1e-4
-    for slope, direction in zip(flat @ around.excess(truth), slopes, strict=True):
-        ahead, behind = (around.entropy(truth + s * h * direction) for s in (1, -1))
-        assert abs((ahead - behind) / (2 * h) - slope) < 1e-8
-    curvature = around.bent(truth, flat)
-    moved = flat @ (around.excess(truth + slopes[0]) - around.excess(truth))
-    np.testing.assert_allclose(curvature[0], moved, atol=1e-10)
-    exact = np.stack([s - sample(nu).mean for s, nu in zip(seen, truth, strict=True)])
-    assert np.abs(gathered(around.excess(truth).reshape(2, 2, 4)) - exact).max() < 0.02
-    nu = start[0]
-    for _ in range(5):
-        nu = closer(nu, seen[0], sample(nu), 0.0)
-    np.testing.assert_allclose(nu, truth[0], atol=1e-6)
+    apart = np.random.default_rng(1).normal(size=(groups, *counts.shape)) * [[0.02], [0.005]]
+    sharp = np.stack([precision(family(nu)[1].covariance) for nu in truth])
+    return Around(counts + apart - apart.mean(axis=0), 1.0, 7.0, np.arange(1.0, 5.0), sharp)
+
+
+def test_the_entropy_of_moments_is_that_of_the_distributions_that_have_them():
+    """To second order, the relative entropy of one member of a family to another; w from moments and back."""
+    rng = np.random.default_rng(2)
+    truth = drawn(rng, 0.3)
+    seen = around(truth)
+    near = truth + drawn(rng, 0.01)
+    mean = np.stack([family(nu)[1].mean for nu in near])
+    one = -np.log(mean[:, -1] / seen.volume)
+    two = -np.log(2 * seen.volume * mean[:, :-1] / mean[:, -1:] ** 2 / seen.shells)
+    w = np.stack([two, np.repeat(one[:, None], 4, axis=1)], axis=1)
+    np.testing.assert_allclose(seen.moments(w), mean, rtol=1e-12)
+    exact = 0.0
+    for before, after in zip(truth, near, strict=True):
+        p, q = family(before)[0], family(after)[0]
+        exact += p @ np.log(p / q)
+    assert exact > 1e-4 and abs(seen.entropy(w) / exact - 1) < 0.05
+    assert seen.entropy(np.full_like(w, np.nan)) == np.inf
+
+
+def test_its_derivatives_are_differences_of_it_and_groups_scatter_as_they_were_counted():
+    rng = np.random.default_rng(3)
+    seen = around(drawn(rng, 0.3))
+    w, slopes, h = drawn(rng, 0.3), np.stack([drawn(rng, 1.0) for _ in range(3)]), 1e-5
+    flat = slopes.reshape(3, -1)
+    for slope, direction in zip(flat @ seen.excess(w), slopes, strict=True):
+        ahead, behind = (seen.entropy(w + s * h * direction) for s in (1, -1))
+        assert abs((ahead - behind) / (2 * h) / slope - 1) < 1e-6
+    for k, each in enumerate(seen.scattered(w, flat)):
+        alone = seen._replace(counts=seen.counts[[k]])
+        np.testing.assert_allclose(each, flat @ (alone.excess(w) - seen.excess(w)), atol=1e-10)
+    moved = np.stack([(seen.moments(w + h * d) - seen.moments(w - h * d)) / (2 * h) for d in slopes])
+    expected = np.einsum("qti,tij,rtj->qr", moved, seen.precision, moved)
+    np.testing.assert_allclose(seen.bent(w, flat), expected, rtol=1e-6)
+
+
+def test_a_precision_is_an_inverse_less_what_noise_may_feign():
+    """Two counts sampled as if one were the other; one that never was: all finite, none sharper than NOISE allows."""
+    found = precision(np.array([[4.0, 4.0, 0.0], [4.0, 4.0, 0.0], [0.0, 0.0, 0.0]]))
+    assert np.linalg.eigvalsh(found).max() <= 1 / LEAST + 1e-6 and found[0, 0] <= 1 / (4 * NOISE) + 1e-9
+    assert found[2, 2] == pytest.approx(1 / LEAST) and precision(np.eye(3))[0, 0] == pytest.approx(1)
+
+
+def test_penalties_are_of_departures_from_superposition():
+    """At superposition every slope of the penalty is 0; a function that is twice itself costs 1 / (2 WITHIN^2) nats of
+    all runs; the start costs nothing and is not moved."""
+    asked = plan((20.0,), 0.4, 2.0, 4.0, 10, 0.4)
+    functional = terms.blank(asked, np.linspace(-1.0, 1.0, 3)[:, None, None] + np.zeros((3, 2, 10)))
+    begin, (cost, free) = terms.begun(asked, functional)
+    model = functional.having(jnp.asarray(begin[2:]))
+    known = terms.theories(asked)["superposition"]
+    for term in model.terms:
+        values = term.values(jnp.linspace(-2.0, 2.0, 10).reshape(1, 10).repeat(2, axis=0))
+        np.testing.assert_allclose(values, known[term.name], atol=1e-9)
+    dofs = len(functional.terms[0].function.coefficients)
+    only = np.concatenate([np.zeros(2), begin[2 : 2 + dofs], np.zeros(len(begin) - 2 - dofs)])  # the first again
+    assert only @ cost @ only / 2 * asked.runs == pytest.approx(0.5 / terms.WITHIN**2)
+    assert free.shape == (len(begin) - 2, len(begin)) and not free[:, :2].any() and not cost[:2].any()
 
 
 def test_samples_that_say_nothing_of_a_shell_leave_it_alone():

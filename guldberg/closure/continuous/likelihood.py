@@ -37,22 +37,22 @@ class Evidence(Protocol):
     @property
     def span(self) -> float: ...
 
-    def entropy(self, nu: Float[np.ndarray, "times species *grid"]) -> float:
+    def entropy(self, nu: Float[np.ndarray, "times species *grid"], /) -> float:
         """Relative to the truth, nats per run, up to what no model changes."""
         ...
 
-    def excess(self, nu: Float[np.ndarray, "times species *grid"]) -> Float[np.ndarray, "seen"]:
+    def excess(self, nu: Float[np.ndarray, "times species *grid"], /) -> Float[np.ndarray, "seen"]:
         """mu - mu~, the derivative of the entropy."""
         ...
 
     def bent(
-        self, nu: Float[np.ndarray, "times species *grid"], slopes: Float[np.ndarray, "q seen"]
+        self, nu: Float[np.ndarray, "times species *grid"], slopes: Float[np.ndarray, "q seen"], /
     ) -> Float[np.ndarray, "q q"]:
         """Its expected second derivatives along directions: the covariance of what is counted."""
         ...
 
     def scattered(
-        self, nu: Float[np.ndarray, "times species *grid"], slopes: Float[np.ndarray, "q seen"]
+        self, nu: Float[np.ndarray, "times species *grid"], slopes: Float[np.ndarray, "q seen"], /
     ) -> Float[np.ndarray, "groups q"]:
         """How far the slope of each group of runs is from that of all, along directions."""
         ...

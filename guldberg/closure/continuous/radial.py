@@ -1,14 +1,16 @@
-"""Pair functions nu_2(r) of distance, in one to three dimensions, with nu_1 of a homogeneous mixture beside them.
+"""Pair functions of distance, in one to three dimensions, with a function of time of a homogeneous mixture beside them.
 
-Both are kept in shells of distance, nu_1 the same in all, so that `guldberg.closure.continuous.functional` carries
-them: species 0 of its fields is nu_2, species 1 is nu_1. With both read as those of a thin gas, density exp(-nu_1) and
-pair correlation g = exp(-nu_2), two that diffuse (D) and react (rate lambda within a radius) obey
+Both are kept in shells of distance, the second the same in all, so that `guldberg.closure.continuous.functional`
+carries them: species 0 of its fields is of pairs, species 1 of one particle. As potentials of mean force, density
+exp(-w_1) and pair correlation g = exp(-w_2), which nu_1 and nu_2 of eq. (1) are in a thin gas, two that diffuse (D) and
+react (rate lambda within a radius) obey
 
-    d nu_2 / dt = 2 D (laplacian nu_2 - |grad nu_2|^2) + lambda [r < radius] + 2 lambda crowding,
-    d nu_1 / dt = lambda exp(-nu_1) integral over contact of g,
+    d w_2 / dt = 2 D (laplacian w_2 - |grad w_2|^2) + lambda [r < radius] + 2 lambda crowding,
+    d w_1 / dt = lambda exp(-w_1) integral over contact of g,
 
 where crowding is what a third particle takes from a pair beyond what it takes from any two (`Crowding`): 0 by the
-equation of a pair (Smoluchowski 1917), and by superposition (Kirkwood 1935) the integral written there.
+equation of a pair (Smoluchowski 1917), and by superposition (Kirkwood 1935) the integral written there. All else is
+exact.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from guldberg.closure.continuous.functional import AbstractOperator
 from guldberg.space.boundary import NoFlux
 from guldberg.space.grid import Grid
 
-PAIRS, ONE = 0, 1  # nu_2 and nu_1 among the fields
+PAIRS, ONE = 0, 1  # w_2 and w_1 among the fields
 ANGLES = 16  # at which a third particle is looked at
 
 
@@ -51,7 +53,7 @@ class Shells:
 
     @property
     def grid(self) -> Grid:
-        """Of the distances; what nu_2 is beyond the last shell it is in it."""
+        """Of the distances; what w_2 is beyond the last shell it is in it."""
         return Grid((self.count,), (self.reach / self.count,), [NoFlux()])
 
     def within(self, r: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
@@ -65,7 +67,7 @@ class Shells:
 
 
 class RadialLaplacian(AbstractOperator):
-    """r^(1-d) d/dr (r^(d-1) d nu_2 / dr), by flows through the shells' surfaces."""
+    """r^(1-d) d/dr (r^(d-1) d w_2 / dr), by flows through the shells' surfaces."""
 
     shells: Shells = eqx.field(static=True)
 
@@ -86,7 +88,7 @@ class Contact(AbstractOperator):
 
 
 class Collisions(AbstractOperator):
-    """exp(-nu_1) integral over |s| < radius of exp(-nu_2(s)): contacts of a particle."""
+    """exp(-w_1) integral over |s| < radius of g(s): contacts of a particle."""
 
     shells: Shells = eqx.field(static=True)
     radius: float = eqx.field(static=True)
@@ -96,7 +98,7 @@ class Collisions(AbstractOperator):
 
 
 class Crowding(AbstractOperator):
-    """exp(-nu_1) integral over |s| < radius of g(s) (g(|r + s|) - 1), g = exp(-nu_2): contacts of one of a pair at a
+    """exp(-w_1) integral over |s| < radius of g(s) (g(|r + s|) - 1): contacts of one of a pair at a
     distance r with a third, beyond those of any particle, by superposition (Kirkwood 1935)."""
 
     shells: Shells = eqx.field(static=True)

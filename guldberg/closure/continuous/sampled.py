@@ -1,11 +1,14 @@
-"""Learning where pairs interact: moments are sampled along the path, and the entropy is a parabola around them.
+"""Learning where particles interact, by the moments that nu_1 and nu_2 stand for.
 
-At each time p is of the exponential family of eq. (1), so that its relative entropy to the truth has the derivative
-mu - mu~ by nu and the second derivative C, the covariance of what is counted. Both are sampled at one nu; around it
+p of eq. (1) is told by its moments as well as by nu: to one density and one pair correlation g(r) belong one nu_1 and
+one nu_2(r). What is learned moves the potentials of mean force w_1 = -log density and w_2 = -log g, whose equations are
+those of contacts and diffusion but for one term, where those of nu have a part of each term in all. Around the moments
+mu that were counted, the relative entropy of p is
 
-    S(nu) = (mu - mu~) . (nu - nu_0) + (nu - nu_0) . C (nu - nu_0) / 2
+    S(w) = (mu~(w) - mu) . C^-1 (mu~(w) - mu) / 2
 
-is exact to second order. Learned on it, sampled again where that has led, and so on: Newton's method (Fisher scoring).
+to second order, C the covariance of what is counted, sampled at the nu that has those moments: what nu is, and how much
+each moment says, is Monte Carlo; mu~(w) is exact.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ import scipy.linalg
 from jaxtyping import Float
 
 RIDGE = 1e-6  # nats: of shells in which no pair was ever seen
+NOISE = 0.02  # of each variance, that what is sampled of the others may not explain
+LEAST = 1e-4  # variance of a count
 Path = Float[np.ndarray, "times functions shells"]
 
 
@@ -29,33 +34,60 @@ class Sample(NamedTuple):
 
 
 class Around(NamedTuple):
-    """The entropy as a parabola around a path. The number of particles is shared out evenly over the shells, nu_1 being
-    the same in all."""
+    """The entropy as a parabola around what was counted, by w_2 and w_1. The number of particles is shared out evenly
+    over the shells, w_1 being the same in all."""
 
     counts: Float[np.ndarray, "groups times functions shells"]
     span: float
-    path: Path
-    samples: tuple[Sample, ...]  # at each time of the path
+    volume: float
+    shells: Float[np.ndarray, "shells"]  # volumes
+    precision: Float[np.ndarray, "times counted counted"]
 
-    def entropy(self, nu: Path) -> float:
-        if not np.isfinite(nu).all():
+    def entropy(self, w: Path) -> float:
+        if not np.isfinite(w).all():
             return np.inf
-        away = counted(nu - self.path)
-        bent = sum(float(a @ sample.covariance @ a) for a, sample in zip(away, self.samples, strict=True))
-        return float(np.sum(self._start * away)) + bent / 2
+        away = self._away(w)
+        return 0.5 * float(np.sum(away * self._weighed(away)))
 
-    def excess(self, nu: Path) -> Float[np.ndarray, "seen"]:
-        away = counted(nu - self.path)
-        moved = np.stack([sample.covariance @ a for a, sample in zip(away, self.samples, strict=True)])
-        return _spread(self._start + moved, nu.shape[-1]).ravel()
+    def excess(self, w: Path) -> Float[np.ndarray, "seen"]:
+        return self._turned(w, self._weighed(self._away(w))).ravel()
 
-    def bent(self, nu: Path, slopes: Float[np.ndarray, "q seen"]) -> Float[np.ndarray, "q q"]:
-        each = np.moveaxis(counted(slopes.reshape(-1, *nu.shape)), 1, 0)
-        return sum((s @ sample.covariance @ s.T for s, sample in zip(each, self.samples, strict=True)), np.zeros(()))
+    def bent(self, w: Path, slopes: Float[np.ndarray, "q seen"]) -> Float[np.ndarray, "q q"]:
+        moved = self._moved(w, slopes)
+        flat = moved.reshape(len(moved), -1)
+        return flat @ self._weighed(moved).reshape(len(moved), -1).T
 
-    @property
-    def _start(self) -> Float[np.ndarray, "times counted"]:
-        return gathered(self.counts.mean(axis=0)) - np.stack([sample.mean for sample in self.samples])
+    def scattered(self, w: Path, slopes: Float[np.ndarray, "q seen"]) -> Float[np.ndarray, "groups q"]:
+        apart, moved = gathered(self.counts - self.counts.mean(axis=0)), self._moved(w, slopes)
+        return -self._weighed(apart).reshape(len(apart), -1) @ moved.reshape(len(moved), -1).T
+
+    def moments(self, w: Path) -> Float[np.ndarray, "times counted"]:
+        """Pairs by shell, N^2 g / 2 volumes of it, and N = volume exp(-w_1)."""
+        number = self.volume * np.exp(-w[:, 1, :1])
+        return np.concatenate([number**2 / 2 * self.shells / self.volume * np.exp(-w[:, 0]), number], axis=1)
+
+    def _away(self, w: Path) -> Float[np.ndarray, "times counted"]:
+        return self.moments(w) - gathered(self.counts.mean(axis=0))
+
+    def _weighed(self, away: Float[np.ndarray, "*any times counted"]) -> Float[np.ndarray, "*any times counted"]:
+        return np.einsum("tij,...tj->...ti", self.precision, away)
+
+    def _moved(self, w: Path, slopes: Float[np.ndarray, "q seen"]) -> Float[np.ndarray, "q times counted"]:
+        """How moments change along slopes of w."""
+        along = counted(slopes.reshape(-1, *w.shape))
+        return -self.moments(w) * np.concatenate([along[..., :-1] + 2 * along[..., -1:], along[..., -1:]], axis=-1)
+
+    def _turned(self, w: Path, weighed: Float[np.ndarray, "times counted"]) -> Path:
+        """Back from derivatives by moments to those by w."""
+        each = -self.moments(w) * weighed
+        one = (each[:, -1] + 2 * each[:, :-1].sum(axis=1)) / w.shape[-1]
+        return np.stack([each[:, :-1], np.repeat(one[:, None], w.shape[-1], axis=1)], axis=1)
+
+
+def precision(covariance: Float[np.ndarray, "counted counted"]) -> Float[np.ndarray, "counted counted"]:
+    """C^-1, of a C that was sampled: without the directions that look sharper than they are known to be."""
+    own = np.maximum(np.diag(covariance), LEAST)
+    return np.linalg.inv((1 - NOISE) * covariance + np.diag(own - (1 - NOISE) * np.diag(covariance)))
 
 
 def counted(nu: Float[np.ndarray, "*any functions shells"]) -> Float[np.ndarray, "*any counted"]:
@@ -66,11 +98,6 @@ def counted(nu: Float[np.ndarray, "*any functions shells"]) -> Float[np.ndarray,
 def gathered(counts: Float[np.ndarray, "*any functions shells"]) -> Float[np.ndarray, "*any counted"]:
     """Pairs in every shell, then the number of particles."""
     return np.concatenate([counts[..., 0, :], counts[..., 1, :].sum(axis=-1, keepdims=True)], axis=-1)
-
-
-def _spread(counts: Float[np.ndarray, "*any counted"], shells: int) -> Float[np.ndarray, "*any functions shells"]:
-    number = np.repeat(counts[..., -1:] / shells, shells, axis=-1)
-    return np.stack([counts[..., :-1], number], axis=-2)
 
 
 def closer(

@@ -1,30 +1,27 @@
 """Job 3 with pairs: from who is how far from whom to learned equations of nu_1(t) and nu_2(r, t), eqs. (1), (8), (15).
 
-simulate -> maximum entropy at each time -> all functions through the whole path, on a parabola around these -> the same
-again around what was found -> judged on runs that nothing was learned from, beside theories.
+simulate -> maximum entropy at each time -> all functions through the whole path, as departures from superposition, in
+the potentials of mean force -> nu_1 and nu_2 along it -> judged on runs that nothing was learned from, beside theories.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Protocol
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 
-from guldberg.closure.continuous import likelihood, warm
-from guldberg.closure.continuous.functional import Functional
+from guldberg.closure.continuous import likelihood
 from guldberg.closure.continuous.likelihood import Model
-from guldberg.closure.continuous.sampled import Around, Sample, closer, gathered
-from guldberg.closure.continuous.warm import Fits
+from guldberg.closure.continuous.sampled import Around, Path, Sample, closer, gathered, precision
 from guldberg.learn.fit import Metrics
 from guldberg.reduce import stages
 from guldberg.reduce.pairs import judge, terms
 from guldberg.reduce.pairs.plan import PairPlan
-from guldberg.reduce.pairs.result import PairReduced
-from guldberg.reduce.space.terms import constants, means, roughness
+from guldberg.reduce.pairs.result import Mixture, PairReduced
 from guldberg.reduce.stages import there
 
 STAGES = ("simulate", "static", "learn", "judge")
@@ -32,18 +29,16 @@ WORDS = {
     "simulate": "simulating particles",
     "static": "static fits",
     "learn": "functions through the path",
-    "judge": "held-out runs",
+    "judge": "interactions along the path",
     "done": "done",
 }
-WORK = {"simulate": 1, "static": 1, "learn": 6, "judge": 20}  # of a unit, about
+WORK = {"simulate": 2, "static": 1, "learn": 2, "judge": 1}  # of a unit, about
 GROUPS, UNITS = 50, 5  # of runs that intervals rest on, and steps they are simulated in
 NEWTON = 3  # steps of a static fit, from the one before
 STIFF = 0.3  # of second differences of nu_2 in static fits, nats
-PENALTY = 0.01  # of the roughness of functions relative to their sizes, nats per run
-ROUNDS, ITERATIONS = 4, 15  # parabolas, and steps on each
-LONGER = 4  # times the sweeps, where held-out runs are judged
+ITERATIONS = 30
 BURN = 60  # sweeps that are not counted
-FAINT = 0.3  # of the standard errors of held-out runs, that those of Monte Carlo should stay below
+APART = 5  # standard errors of Monte Carlo, at which eq. (1) is no longer what the functions say
 
 Counts = Float[np.ndarray, "groups times functions shells"]
 
@@ -90,8 +85,8 @@ class PairState:
     held: Counts | None = None
     fitted: Sampled | None = None  # at each time by itself, so far
     parameters: Float[np.ndarray, "p"] | None = None
-    gains: tuple[float, ...] = ()  # of penalised entropy in each round, nats per run
-    final: Sampled | None = None
+    gains: tuple[float, ...] = ()  # of penalised entropy in each step, nats per run
+    final: Sampled | None = None  # along the learned path, so far
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,15 +115,16 @@ class PairReduction:
         """What was learned, and how far it is from held-out runs; ValueError before it was judged."""
         if state.final is None or state.held is None or state.fitted is None or state.parameters is None:
             raise ValueError("nothing has been judged yet")
-        model, held = self._model(state), judge.seen(self.plan, state.held)
+        model, held, w = self._model(), judge.seen(self.plan, state.held), self._followed(state)
         mixtures = {
-            "learned": judge.sampled(self.plan, state.final.each),
+            "learned": judge.read(w),
+            "distribution": judge.sampled(self.plan, state.final.each),
             "static_floor": judge.sampled(self.plan, state.fitted.each),
         }
         theories = terms.theories(self.plan)
         mixtures |= {who: judge.read(terms.followed(self.plan, theories[who])) for who in reversed(theories)}
-        around = self._around(state, state.final)
-        ask = model, state.parameters, around, *self._free(model.functional, state.parameters)
+        _, ask = terms.begun(self.plan, model.functional)
+        spread = likelihood.covariance(model, state.parameters, self._around(state), *ask)
         functional = model.split(jnp.asarray(state.parameters), 2)[1]
         return PairReduced(
             self.plan,
@@ -138,10 +134,10 @@ class PairReduction:
             {who: judge.outside(mixture, held) for who, mixture in mixtures.items()},
             state.final.path,
             state.fitted.path,
-            judge.curves(self.plan, functional, likelihood.covariance(*ask)[2:, 2:], state.final.path),
+            judge.curves(self.plan, functional, spread[2:, 2:], w),
             state.gains,
             state.seconds,
-            tuple(self._warnings(mixtures["learned"].correlation_error, held.correlation_error)),
+            tuple(self._warnings(mixtures["learned"], mixtures["distribution"])),
         )
 
     # stages
@@ -154,85 +150,79 @@ class PairReduction:
         return dataclasses.replace(state, **{name: stages.grown(getattr(state, name), more)})
 
     def _static(self, state: PairState) -> PairState:
-        """One time, from the fit of the time before."""
-        before, rng = state.fitted, np.random.default_rng(self._seed(state))
-        first = np.repeat(terms.start(self.plan)[:, None], self.plan.shells, axis=1)
-        nu, seen = first if before is None else before.path[-1], gathered(there(state.training).mean(axis=0))
-        for _ in range(NEWTON):
-            sample = self._sampled(nu, self.plan.sweeps, int(rng.integers(2**62)))
-            nu = closer(nu, seen[state.unit], sample, STIFF)
-        found = _stacked([nu], [self._sampled(nu, self.plan.sweeps, int(rng.integers(2**62)))])
-        return dataclasses.replace(state, fitted=found if before is None else _joined(before, found))
+        """One time, from the fit of the time before, moved as superposition moves."""
+        before, w, k = state.fitted, self._superposition, state.unit
+        first = w[0] if before is None else before.path[-1] + w[k] - w[k - 1]
+        seen = gathered(there(state.training).mean(axis=0))[k]
+        return dataclasses.replace(state, fitted=_joined(before, self._matched(first, seen, NEWTON, self._seed(state))))
 
     def _learn(self, state: PairState) -> PairState:
-        """A round: all functions on the parabola around the last path, at first around the static fits."""
-        around = state.fitted if state.parameters is None else self._followed(state, self.plan.sweeps)
-        assert around is not None
-        model = self._model(state)
-        begin = self._begun(state, model) if state.parameters is None else state.parameters
-        ask = model, begin, self._around(state, around), *self._free(model.functional, begin)
-        found = likelihood.learn(*ask, iterations=ITERATIONS)
-        gains = (*state.gains, found.values[0] - found.values[-1])
-        return dataclasses.replace(state, parameters=found.parameters, gains=gains)
+        """All functions, from those of superposition."""
+        model = self._model()
+        begin, ask = terms.begun(self.plan, model.functional)
+        found = likelihood.learn(model, begin, self._around(state), *ask, iterations=ITERATIONS, around=begin)
+        return dataclasses.replace(state, parameters=found.parameters, gains=tuple((-np.diff(found.values)).tolist()))
 
     def _judge(self, state: PairState) -> PairState:
-        return dataclasses.replace(state, final=self._followed(state, LONGER * self.plan.sweeps))
+        """nu_1 and nu_2 at one time of what was learned, from the static fit there."""
+        assert state.fitted is not None
+        asked = self._around(state).moments(self._followed(state))[state.unit]
+        found = self._matched(state.fitted.path[state.unit], asked, NEWTON, self._seed(state))
+        return dataclasses.replace(state, final=_joined(state.final, found))
 
     # what a stage works on
 
     def _units(self, stage: str) -> int:
-        return {"simulate": 2 * UNITS, "static": self.plan.snapshots, "learn": ROUNDS}.get(stage, 1)
+        return {"simulate": 2 * UNITS, "learn": 1}.get(stage, self.plan.snapshots)
 
     def _seed(self, state: PairState) -> int:
         return int(np.random.default_rng([state.seed, STAGES.index(state.stage), state.unit]).integers(2**62))
 
-    def _sampled(self, nu: Float[np.ndarray, "functions shells"], sweeps: int, seed: int) -> Sample:
-        return self.chains(nu, chains=self.plan.chains, sweeps=sweeps, burn=BURN, seed=seed)
+    def _matched(
+        self, nu: Float[np.ndarray, "functions shells"], asked: Float[np.ndarray, "counted"], steps: int, seed: int
+    ) -> Sampled:
+        """nu with these moments, by Newton's method, and a sample there."""
+        rng = np.random.default_rng(seed)
+        for _ in range(steps):
+            nu = closer(nu, asked, self._sampled(nu, rng), STIFF)
+        return Sampled(nu[None], *(part[None] for part in self._sampled(nu, rng)))
 
-    def _followed(self, state: PairState, sweeps: int) -> Sampled:
-        """The path that was learned, and its moments."""
-        model, rng = self._model(state), np.random.default_rng(self._seed(state))
-        ask = model, jnp.asarray(state.parameters), self.plan.snapshots, 2, self.plan.span
-        nu = np.asarray(likelihood.followed(*ask))
-        return _stacked(list(nu), [self._sampled(each, sweeps, int(rng.integers(2**62))) for each in nu])
+    def _sampled(self, nu: Float[np.ndarray, "functions shells"], rng: np.random.Generator) -> Sample:
+        return self.chains(
+            nu, chains=self.plan.chains, sweeps=self.plan.sweeps, burn=BURN, seed=int(rng.integers(2**62))
+        )
 
-    def _around(self, state: PairState, sampled: Sampled) -> Around:
-        return Around(there(state.training), self.plan.span, sampled.path, sampled.each)
+    def _followed(self, state: PairState) -> Path:
+        """The potentials of mean force by the learned functions."""
+        ask = self._model(), jnp.asarray(state.parameters), self.plan.snapshots, 2, self.plan.span
+        return np.asarray(likelihood.followed(*ask))
 
-    def _model(self, state: PairState) -> Model:
-        """nu at the start is given: the first two parameters, which nothing moves."""
+    @functools.cached_property
+    def _superposition(self) -> Path:
+        return terms.followed(self.plan, terms.theories(self.plan)["superposition"])
+
+    def _around(self, state: PairState) -> Around:
         assert state.fitted is not None
-        functional = terms.blank(self.plan, state.fitted.path)
+        sharp = np.stack([precision(each) for each in state.fitted.covariance])
+        return Around(there(state.training), self.plan.span, self.plan.box.volume, self.plan.distances.volumes, sharp)
+
+    def _model(self) -> Model:
+        """w at the start is given: the first two parameters, which nothing moves."""
+        functional = terms.blank(self.plan, self._superposition)
         return Model(functional, np.ones((self.plan.shells, 1)), np.array(terms.steps(self.plan)))
 
-    def _begun(self, state: PairState, model: Model) -> Float[np.ndarray, "p"]:
-        """nu_2 as in a thin gas, and a constant before the collisions by least squares of the static fits."""
-        assert state.fitted is not None
-        functional, path = model.functional, state.fitted.path
-        seen = likelihood.Seen(np.exp(-path)[None], self.plan.span, 1.0)
-        known, free = terms.constant(functional, terms.thin(self.plan)), constants(functional)[-1:]
-        u = warm.least_squares(functional, Fits(path, path), seen, free, known)
-        return np.concatenate([terms.start(self.plan), u])
-
-    def _free(
-        self, functional: Functional, parameters: Float[np.ndarray, "p"]
-    ) -> tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "q p"]]:
-        """What parameters are penalised by, and those that move: all but the start."""
-        rough = roughness(functional, means(functional, parameters[2:]))
-        stiffness = scipy.linalg.block_diag(np.zeros((2, 2)), PENALTY * rough)
-        return np.asarray(stiffness), np.eye(len(parameters))[2:]
-
-    def _warnings(self, sampled: np.ndarray, held: np.ndarray) -> list[str]:
-        share = float(np.median(sampled[1:] / np.maximum(held[1:], 1e-12)))
-        if share > FAINT:
-            return [f"The moments of the learned model were sampled with {share:.0%} of the error of held-out runs."]
+    def _warnings(self, learned: Mixture, sampled: Mixture) -> list[str]:
+        z = np.abs(sampled.density - learned.density) / sampled.density_error
+        if z.max() > APART:
+            return [
+                f"The density of eq. (1) with the nu_1 and nu_2 that were found is {z.max():.1f} of its standard "
+                f"errors from that of the learned functions, at t = {self.plan.times[z.argmax()]:.3g}."
+            ]
         return []
 
 
-def _stacked(nu: list[np.ndarray], samples: list[Sample]) -> Sampled:
-    return Sampled(np.stack(nu), *(np.stack([sample[k] for sample in samples]) for k in range(3)))
-
-
-def _joined(before: Sampled, more: Sampled) -> Sampled:
+def _joined(before: Sampled | None, more: Sampled) -> Sampled:
+    if before is None:
+        return more
     names = [field.name for field in dataclasses.fields(Sampled)]
     return Sampled(*(np.concatenate([getattr(before, name), getattr(more, name)]) for name in names))

@@ -11,7 +11,7 @@ from guldberg.closure.continuous.sampled import Sample, gathered
 from guldberg.closure.regression import sparse_rows
 from guldberg.reduce.pairs.plan import PairPlan
 from guldberg.reduce.pairs.result import Mixture, Share
-from guldberg.reduce.pairs.terms import thin
+from guldberg.reduce.pairs.terms import theories
 from guldberg.reduce.space.result import Curve
 
 POINTS = 40  # of a curve
@@ -42,9 +42,9 @@ def sampled(plan: PairPlan, samples: tuple[Sample, ...]) -> Mixture:
     )
 
 
-def read(nu: Float[np.ndarray, "times functions shells"]) -> Mixture:
-    """Of a theory, whose nu are logarithms of the density and of g."""
-    density, g = np.exp(-nu[:, ONE, 0]), np.exp(-nu[:, PAIRS])
+def read(w: Float[np.ndarray, "times functions shells"]) -> Mixture:
+    """Of potentials of mean force: -log of the density and of g."""
+    density, g = np.exp(-w[:, ONE, 0]), np.exp(-w[:, PAIRS])
     return Mixture(density, np.zeros_like(density), g, np.zeros_like(g))
 
 
@@ -65,14 +65,15 @@ def curves(
     plan: PairPlan,
     functional: Functional,
     spread: Float[np.ndarray, "dofs dofs"],
-    nu: Float[np.ndarray, "times functions shells"],
+    w: Float[np.ndarray, "times functions shells"],
 ) -> tuple[Curve, ...]:
-    """Each function over the nu_1 of a path, with its standard error, beside that of a thin gas."""
-    points, out, end = np.linspace(nu[0, ONE, 0], nu[-1, ONE, 0], POINTS)[:, None], [], 0
+    """Each function over the w_1 of a path, with its standard error, beside that of superposition."""
+    points, out, end = np.linspace(w[0, ONE, 0], w[-1, ONE, 0], POINTS)[:, None], [], 0
+    known = theories(plan)["superposition"]
     for term in functional.terms:
         begin, end = end, end + len(term.function.coefficients)
         rows = sparse_rows(term.function, points).toarray()
         error = np.sqrt(np.einsum("pi,ij,pj->p", rows, spread[begin:end, begin:end], rows))
-        known = np.full(POINTS, thin(plan).get(term.name, np.nan))
-        out.append(Curve(term.name, term.of, points, rows @ np.asarray(term.function.coefficients)[:, 0], error, known))
+        values = rows @ np.asarray(term.function.coefficients)[:, 0]
+        out.append(Curve(term.name, term.of, points, values, error, np.full(POINTS, known[term.name])))
     return tuple(out)

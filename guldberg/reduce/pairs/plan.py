@@ -28,7 +28,7 @@ class PairPlan:
     time: float
     reach: float  # beyond which nu_2 is 0
     snapshots: int = 21
-    runs: int = 1000
+    runs: int = 4000
     held_out: int = 1000  # further runs, to be judged by
     shells: int = 60
     function: int = 1  # elements of each function of nu_1

@@ -35,11 +35,11 @@ class PairReduced:
     plan: PairPlan
     times: Float[np.ndarray, "times"]
     held: Mixture
-    mixtures: dict[str, Mixture]  # learned, static_floor, superposition, smoluchowski, mean_field
+    mixtures: dict[str, Mixture]  # learned, distribution, static_floor, superposition, smoluchowski, mean_field
     outside: dict[str, Share]
     nu: Float[np.ndarray, "times functions shells"]  # learned: nu_2, nu_1
     fitted: Float[np.ndarray, "times functions shells"]  # at each time by itself
     curves: tuple[Curve, ...]
-    gains: tuple[float, ...]  # of penalised entropy in each round, nats per run
+    gains: tuple[float, ...]  # of penalised entropy in each step of learning, nats per run
     seconds: dict[str, float]
     warnings: tuple[str, ...]

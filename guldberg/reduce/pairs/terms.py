@@ -1,4 +1,4 @@
-"""What stands in the equations of nu_1 and nu_2, and what theories of a thin gas put before it."""
+"""What stands in the equations of w_1 = -log density and w_2 = -log g, and what theories put before it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jaxtyping import Array, Float
 
 from guldberg.closure.continuous.functional import Functional, SquaredGradient, path
 from guldberg.closure.continuous.radial import ONE, PAIRS, Collisions, Contact, Crowding, RadialLaplacian
+from guldberg.closure.fem import CubicElements
 from guldberg.reduce.pairs.plan import PairPlan
 from guldberg.reduce.space import terms
 from guldberg.reduce.space.terms import Wanted
 
 LAPLACIAN, GRADIENT, CONTACT, CROWDING, COLLISIONS = (
-    "laplacian nu_2", "|grad nu_2|²", "[r < radius]", "crowding", "collisions"
+    "laplacian w_2", "|grad w_2|²", "[r < radius]", "crowding", "collisions"
 )  # fmt: skip
+WITHIN = 0.1  # of itself, a constant of superposition is taken to be known
+SMOOTH = 10.0  # nats, of the square of relative second derivatives by w_1
 
 
 def standard(plan: PairPlan) -> tuple[Wanted, ...]:
-    """Functions of nu_1 before the operators of `guldberg.closure.continuous.radial`."""
+    """Functions of w_1 before the operators of `guldberg.closure.continuous.radial`."""
     shells, radius = plan.distances, plan.box.radius
     return (
         Wanted(LAPLACIAN, PAIRS, RadialLaplacian(shells), (ONE,)),
@@ -34,36 +38,48 @@ def standard(plan: PairPlan) -> tuple[Wanted, ...]:
 
 
 def thin(plan: PairPlan) -> dict[str, float]:
-    """Before the operators of nu_2, where a third particle is never near."""
+    """Before the operators of w_2, where a third particle is never near."""
     D = plan.box.diffusivity[0]
     return {LAPLACIAN: 2 * D, GRADIENT: -2 * D, CONTACT: plan.rate, CROWDING: 0.0}
 
 
 def theories(plan: PairPlan) -> dict[str, Mapping[str, float]]:
-    """Each by its constants; nu_1 = -log(density) and nu_2 = -log(pair correlation) in all of them."""
+    """Each by its constants."""
     pair = {**thin(plan), COLLISIONS: plan.rate}
     mixed = {**dict.fromkeys(pair, 0.0), COLLISIONS: plan.rate}
     return {"mean_field": mixed, "smoluchowski": pair, "superposition": {**pair, CROWDING: 2 * plan.rate}}
 
 
 def start(plan: PairPlan) -> Float[np.ndarray, "functions"]:
-    """nu_2 and nu_1 at first."""
+    """w_2 and w_1 at first."""
     return np.array([0.0, -np.log(plan.number / plan.box.volume)])
 
 
-def blank(plan: PairPlan, nu: Float[np.ndarray, "times functions shells"]) -> Functional:
-    """F = 0 on elements over the nu_1 of a path."""
-    return terms.blank(standard(plan), nu, plan.distances.grid, plan.function)
+def blank(plan: PairPlan, w: Float[np.ndarray, "times functions shells"]) -> Functional:
+    """F = 0 on elements over the w_1 of a path."""
+    return terms.blank(standard(plan), w, plan.distances.grid, plan.function)
 
 
-def constant(functional: Functional, values: Mapping[str, float]) -> Float[np.ndarray, "dofs"]:
-    """The coefficients of functions that are constants, 0 where none is given."""
-    each = np.array([values.get(term.name, 0.0) for term in functional.terms])
-    return each @ terms.constants(functional)
+def begun(
+    plan: PairPlan, functional: Functional
+) -> tuple[Float[np.ndarray, "p"], tuple[Float[np.ndarray, "p p"], Float[np.ndarray, "q p"]]]:
+    """Superposition as parameters, with w at the start; and what departures from it cost, nats per run, and that all
+    may depart but the start."""
+    known = theories(plan)["superposition"]
+    each = np.array([known[term.name] for term in functional.terms])
+    begin = np.concatenate([start(plan), each @ terms.constants(functional)])
+    costs = [_cost(term.function, known[term.name]) for term in functional.terms]
+    cost = np.asarray(scipy.linalg.block_diag(np.zeros((2, 2)), *costs))
+    return begin, (cost / plan.runs, np.eye(len(begin))[2:])
+
+
+def _cost(function: CubicElements, size: float) -> Float[np.ndarray, "dofs dofs"]:
+    """Of a Gaussian law for its relative departure: constants known within `WITHIN`, and smooth."""
+    return np.asarray(function.mass() / WITHIN**2 + SMOOTH * function.roughness()) / size**2
 
 
 def followed(plan: PairPlan, values: Mapping[str, float]) -> Float[np.ndarray, "times functions shells"]:
-    """nu_2 and nu_1 by a theory."""
+    """w_2 and w_1 by a theory."""
     grid, wanted = plan.distances.grid, [each for each in standard(plan) if values[each.name]]
 
     @jax.jit

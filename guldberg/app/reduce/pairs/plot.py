@@ -90,7 +90,7 @@ def functions(found: PairReduced) -> Figure:
     panels = np.ravel(figure.subplots(2, 3))
     for axes, curve in zip(panels, found.curves, strict=False):
         band(axes, curve)
-        axes.set(xlabel="nu_1", title=f"before {plain(curve.name)}")
+        axes.set(xlabel="w_1", title=f"before {plain(curve.name)}")
     for axes in panels[len(found.curves) :]:
         axes.set_visible(False)
     return figure

@@ -11,6 +11,7 @@ from guldberg.reduce.pairs.result import PairReduced
 
 NAMES = {
     "learned": "learned functions",
+    "distribution": "eq. (1) along them, sampled",
     "static_floor": "fitted at each time by itself",
     "superposition": "superposition (Kirkwood)",
     "smoluchowski": "Smoluchowski, a pair by itself",
@@ -21,9 +22,10 @@ PICTURES = {
     "from, with two standard errors.",
     "scores": "How many standard errors of the held-out runs each is away from them, by time: the density, and the "
     "share of shells of distance that are more than two away (5 % by chance, the line).",
-    "interactions": "What is kept: nu_1 by time, and nu_2 by distance at three times. Dots: fitted at each time by "
-    "itself.",
-    "functions": "The learned functions of nu_1 along the path, with two standard errors; dashed: those of a thin gas.",
+    "interactions": "nu_1 by time, and nu_2 by distance at three times, that have the density and the pairs of the "
+    "learned functions. Dots: fitted at each time by itself.",
+    "functions": "The learned functions of w_1 along the path, with two standard errors; dashed: what superposition "
+    "takes them to be, which but for crowding is exact.",
 }
 SHOWN = 5
 

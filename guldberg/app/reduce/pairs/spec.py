@@ -18,7 +18,7 @@
     sweeps = 1000                        # of each of 16 Markov chains, while learning
 
     [runs]
-    training = 1000
+    training = 4000
     held_out = 1000
 
 Every error names the file and the entry.
