@@ -162,6 +162,7 @@ def design(spec: str, target: Path | None, out: Path | None, updates: int | None
     pattern               holds a picture for 1000 s
     replication           is there twice after 352 s
     replication-tolerant  the same from a start that is not exact
+    replication-lineage   a spot that divides, and whose daughters divide again
     dissipation           the most dissipative steady structure
     dissipation-resolved  the same, confirmed by a finer grid
     bits                  words that survive a noisy flow

@@ -21,7 +21,7 @@ from guldberg.design.measure import reads, resembles
 from guldberg.design.model import Model, flow, learnable
 from guldberg.design.pattern import likeness
 from guldberg.design.recipe import Recipe, Stage
-from guldberg.design.replication import PATCH, TORUS, TWINS, judged
+from guldberg.design.replication import PATCH, TORUS, TWINS, Judged
 from guldberg.design.result import Picture
 from guldberg.design.start import Placed
 from guldberg.drive import NoisyFlow
@@ -90,7 +90,7 @@ def figure_5() -> Recipe:
         stage(320, 1.0, 100_000, 5e-6, 500, 1000),
         stage(352, 0.5, 300_000, 1e-6, 2000, 4000),
     )
-    return Recipe("replication", _parent, stages, judged(TWINS), bits=BITS, used=24)
+    return Recipe("replication", _parent, stages, Judged(TWINS), bits=BITS, used=24)
 
 
 def _built(species: int, *, flow_fixed: bool = False, noisy: bool = False) -> Callable[[Key[Array, ""]], Model]:

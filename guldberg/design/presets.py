@@ -9,6 +9,7 @@ from collections.abc import Callable
 from guldberg.design import paper
 from guldberg.design.bits import bits
 from guldberg.design.dissipation import dissipation, resolved
+from guldberg.design.division import lineage
 from guldberg.design.pattern import pattern
 from guldberg.design.recipe import Recipe
 from guldberg.design.replication import replication, tolerant
@@ -30,6 +31,7 @@ PRESETS = {
     "dissipation-resolved": Preset(resolved, "dissipation that a finer grid confirms, from any start"),
     "replication": Preset(replication, "a structure that is there twice after 352 s"),
     "replication-tolerant": Preset(tolerant, "the same from a start and with constants that are not exact"),
+    "replication-lineage": Preset(lineage, "a spot that divides, and whose daughters divide again"),
     "paper-2a": Preset(paper.figure_2a, "Elliott's pattern of four species, as he learned it", picture=True),
     "paper-2b": Preset(paper.figure_2b, "Elliott's pattern of five species", picture=True),
     "paper-3": Preset(paper.figure_3, "Elliott's most dissipative structures"),

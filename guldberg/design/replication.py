@@ -21,7 +21,6 @@ from jaxtyping import Array, Float, Key
 
 from guldberg.design.chemistry import Reaction, sparse
 from guldberg.design.disturb import Rough
-from guldberg.design.measure import Judge
 from guldberg.design.model import Model, learnable
 from guldberg.design.recipe import Recipe, Stage
 from guldberg.design.start import Direct, Mirrored, Placed
@@ -62,10 +61,12 @@ def _pearson(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Arra
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """A parent's window, and by how many cells its daughters' windows are shifted from it."""
+    """A parent's window, by how many cells its daughters' windows are shifted from it, and by how many quarter turns
+    each of those is brought into the parent's position (as it is, if none are given)."""
 
     window: Window
     shifts: tuple[tuple[int, ...], ...]
+    turns: tuple[int, ...] = ()
 
     def likeness(self, before: Float[Array, "species *grid"], after: Float[Array, "species *grid"]) -> list[Likeness]:
         """Of each daughter in `after` to the parent in `before`."""
@@ -73,7 +74,13 @@ class Family:
 
     def compared(self, parent: Float[Array, "species *window"], after: Float[Array, "species *grid"]) -> list[Likeness]:
         """Of each daughter to a parent that is known by its window."""
-        return [likeness(parent, windowed(after, self.window, shift)) for shift in self.shifts]
+        return [likeness(parent, daughter) for daughter in self.daughters(after)]
+
+    def daughters(self, after: Float[Array, "species *grid"]) -> list[Float[Array, "species *window"]]:
+        """Cut out, and turned as their parent lies."""
+        turns = self.turns or (0,) * len(self.shifts)
+        cut = (windowed(after, self.window, shift) for shift in self.shifts)
+        return [jnp.rot90(daughter, turn, (-2, -1)) for daughter, turn in zip(cut, turns, strict=True)]
 
     def outside(self, shape: tuple[int, ...]) -> np.ndarray:
         """True in the cells that belong to no daughter's window."""
@@ -155,7 +162,7 @@ def replication(*, updates: tuple[int, int, int] = (1000, 1200, 600)) -> Recipe:
         Stage(T, count, alone(free), _descent(*rate), dt=dt, mirrors=MIRRORS)
         for count, rate, dt in zip(updates, rates, (1.0, 1.0, 0.5), strict=True)
     )
-    return Recipe("replication", functools.partial(parent, shape=FREE, folded=True), stages, judged(free), leave=whole)
+    return Recipe("replication", functools.partial(parent, shape=FREE, folded=True), stages, Judged(free), leave=whole)
 
 
 def tolerant(*, updates: int = 3500) -> Recipe:
@@ -168,7 +175,7 @@ def tolerant(*, updates: int = 3500) -> Recipe:
     descent = dataclasses.replace(_descent(2e-2, 3e-3), jump=math.inf)
     stage = Stage(T, updates, alone(free), descent, disturb=Rough(state=0.03, constants=0.002), mirrors=MIRRORS)
     build = functools.partial(parent, shape=FREE, folded=True)
-    return Recipe("replication", build, (stage,), judged(free), leave=whole)
+    return Recipe("replication", build, (stage,), Judged(free), leave=whole)
 
 
 def alone(family: Family) -> Sum:
@@ -197,19 +204,24 @@ def parent(
     return Model(learnable(travelling_wave(grid), relative=0.01), placed)
 
 
-def whole(model: Model) -> Model:
-    """A folded one unfolded, on a torus."""
-    old = model.medium.grid
-    grid = Grid.periodic([2 * n for n in old.shape], old.spacing, stencil=old.stencil)
-    medium = eqx.tree_at(lambda m: m.grid, model.medium, grid)
-    return Model(medium, Mirrored(model.start, tuple(range(-len(old.shape), 0))), model.decoder)
+def whole(model: Model, mirrors: tuple[int, ...] = ()) -> Model:
+    """A folded one unfolded, along all axes if none are given, on a torus."""
+    old, axes = model.medium.grid, len(model.medium.grid.shape)
+    mirrors = mirrors or tuple(range(-axes, 0))
+    shape = [n * (1 + (axis - axes in mirrors)) for axis, n in enumerate(old.shape)]
+    medium = eqx.tree_at(lambda m: m.grid, model.medium, Grid.periodic(shape, old.spacing, stencil=old.stencil))
+    return Model(medium, Mirrored(model.start, mirrors), model.decoder)
 
 
-def judged(family: Family) -> Judge:
+@dataclasses.dataclass(frozen=True)
+class Judged:
     """The worse of the daughters: r pooled and within species; the least and the most of the species' contrasts."""
 
-    def judge(model: Model, z: Array, before: Array, after: Array) -> Mapping[str, Float[Array, ""]]:
-        pooled, within, contrast = (jnp.stack(values) for values in zip(*family.likeness(before, after), strict=True))
+    family: Family
+
+    def __call__(self, model: Model, z: Array, before: Array, after: Array) -> Mapping[str, Float[Array, ""]]:
+        likeness = self.family.likeness(before, after)
+        pooled, within, contrast = (jnp.stack(values) for values in zip(*likeness, strict=True))
         return {
             "pooled": pooled.min(),
             "within": within.min(),
@@ -217,8 +229,6 @@ def judged(family: Family) -> Judge:
             "contrast_least": contrast.min(),
             "contrast_most": contrast.max(),
         }
-
-    return judge
 
 
 def _descent(of_start: float, of_medium: float) -> Descent:

@@ -117,7 +117,7 @@ def test_the_judge_reports_the_worse_daughter():
     before[:, 20:28, 44:52] = np.random.default_rng(2).uniform(size=(2, 8, 8))
     after = np.roll(before, -24, 2)  # only one of the two is there
     model = replication.parent(jax.random.key(0))
-    said = replication.judged(replication.TWINS)(model, jnp.zeros(0), jnp.asarray(before), jnp.asarray(after))
+    said = replication.Judged(replication.TWINS)(model, jnp.zeros(0), jnp.asarray(before), jnp.asarray(after))
     assert abs(said["within"]) < 1e-12 and said["contrast_least"] == 0 and np.isclose(said["contrast_most"], 1)
 
 
