@@ -63,7 +63,7 @@ def test_mean_field_and_smoluchowski_are_the_laws_of_the_books():
     """1 / c = 1 / c_0 + 2 k t; in three dimensions 4 pi D' a (1 + a / (pi D' t)^(1/2)) with Doi's radius a, late."""
     asked = plan((20.0,) * 3, 1.0, 2.0, 10.0, 40, 6.0)
     assert abs(asked.rate - 2) < 1e-9
-    found = {who: judge.read(terms.followed(asked, values)) for who, values in terms.theories(asked).items()}
+    found = {who: judge.read(terms.followed(asked, terms.theory(asked, values))) for who, values in terms.theories(asked).items()}
     law = 1 / found["mean_field"].density - asked.box.volume / 50
     np.testing.assert_allclose(law, 2 * 4 / 3 * np.pi * asked.times, rtol=1e-6, atol=1e-9)
     a, t = 1 - np.tanh(1.0), asked.times[2:]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Protocol
 
 import jax.numpy as jnp
@@ -122,7 +123,7 @@ class PairReduction:
             "static_floor": judge.sampled(self.plan, state.fitted.each),
         }
         theories = terms.theories(self.plan)
-        mixtures |= {who: judge.read(terms.followed(self.plan, theories[who])) for who in reversed(theories)}
+        mixtures |= {who: judge.read(self._by(theories[who])) for who in reversed(theories)}
         _, ask = terms.begun(self.plan, model.functional)
         spread = likelihood.covariance(model, state.parameters, self._around(state), *ask)
         functional = model.split(jnp.asarray(state.parameters), 2)[1]
@@ -134,6 +135,7 @@ class PairReduction:
             {who: judge.outside(mixture, held) for who, mixture in mixtures.items()},
             state.final.path,
             state.fitted.path,
+            functional,
             judge.curves(self.plan, functional, spread[2:, 2:], w),
             state.gains,
             state.seconds,
@@ -199,7 +201,10 @@ class PairReduction:
 
     @functools.cached_property
     def _superposition(self) -> Path:
-        return terms.followed(self.plan, terms.theories(self.plan)["superposition"])
+        return self._by(terms.theories(self.plan)["superposition"])
+
+    def _by(self, values: Mapping[str, float]) -> Path:
+        return terms.followed(self.plan, terms.theory(self.plan, values))
 
     def _around(self, state: PairState) -> Around:
         assert state.fitted is not None

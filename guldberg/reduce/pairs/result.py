@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from guldberg.closure.continuous.functional import Functional
 from guldberg.reduce.pairs.plan import PairPlan
 from guldberg.reduce.space.result import Curve
 
@@ -39,6 +40,7 @@ class PairReduced:
     outside: dict[str, Share]
     nu: Float[np.ndarray, "times functions shells"]  # learned: nu_2, nu_1
     fitted: Float[np.ndarray, "times functions shells"]  # at each time by itself
+    functional: Functional  # d w / dt, learned; `terms.onto` takes it to other densities, boxes and times
     curves: tuple[Curve, ...]
     gains: tuple[float, ...]  # of penalised entropy in each step of learning, nats per run
     seconds: dict[str, float]

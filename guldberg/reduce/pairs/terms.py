@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
 
-from guldberg.closure.continuous.functional import Functional, SquaredGradient, path
+from guldberg.closure.continuous.functional import Functional, SquaredGradient, Term, path
 from guldberg.closure.continuous.radial import ONE, PAIRS, Collisions, Contact, Crowding, RadialLaplacian
 from guldberg.closure.fem import CubicElements
 from guldberg.reduce.pairs.plan import PairPlan
@@ -21,6 +21,7 @@ from guldberg.reduce.space.terms import Wanted
 LAPLACIAN, GRADIENT, CONTACT, CROWDING, COLLISIONS = (
     "laplacian w_2", "|grad w_2|²", "[r < radius]", "crowding", "collisions"
 )  # fmt: skip
+Rate = Callable[[Float[Array, "functions shells"]], Float[Array, "functions shells"]]
 WITHIN = 0.1  # of itself, a constant of superposition is taken to be known
 SMOOTH = 10.0  # nats, of the square of relative second derivatives by w_1
 
@@ -78,19 +79,32 @@ def _cost(function: CubicElements, size: float) -> Float[np.ndarray, "dofs dofs"
     return np.asarray(function.mass() / WITHIN**2 + SMOOTH * function.roughness()) / size**2
 
 
-def followed(plan: PairPlan, values: Mapping[str, float]) -> Float[np.ndarray, "times functions shells"]:
-    """w_2 and w_1 by a theory."""
-    grid, wanted = plan.distances.grid, [each for each in standard(plan) if values[each.name]]
+def onto(plan: PairPlan, functional: Functional) -> Functional:
+    """The same functions before the operators of another plan: from another density, in another box, to another time.
+    Beyond the w_1 they were learned over, each is what it is at the end."""
+    both = zip(standard(plan), functional.terms, strict=True)
+    return Functional(
+        tuple(Term(w.name, w.species, w.operator, w.of, term.function) for w, term in both), plan.distances.grid
+    )
 
-    @jax.jit
-    def rate(nu: Float[Array, "functions shells"]) -> Float[Array, "functions shells"]:
-        out = jnp.zeros_like(nu)
+
+def theory(plan: PairPlan, values: Mapping[str, float]) -> Rate:
+    """d w / dt of constants, 0 where none is given."""
+    grid, wanted = plan.distances.grid, [each for each in standard(plan) if values.get(each.name)]
+
+    def rate(w: Float[Array, "functions shells"]) -> Float[Array, "functions shells"]:
+        out = jnp.zeros_like(w)
         for each in wanted:
-            out = out.at[each.species].add(values[each.name] * each.operator(nu, each.species, grid))
+            out = out.at[each.species].add(values[each.name] * each.operator(w, each.species, grid))
         return out
 
-    first = np.repeat(start(plan)[:, None], plan.shells, axis=1)
-    return np.asarray(path(rate, jnp.asarray(first), plan.span, plan.snapshots, steps(plan)))
+    return rate
+
+
+def followed(plan: PairPlan, rate: Rate) -> Float[np.ndarray, "times functions shells"]:
+    """w_2 and w_1 at the times of a plan."""
+    first = jnp.asarray(np.repeat(start(plan)[:, None], plan.shells, axis=1))
+    return np.asarray(path(jax.jit(rate), first, plan.span, plan.snapshots, steps(plan)))
 
 
 def steps(plan: PairPlan) -> int:
