@@ -122,7 +122,7 @@ def test_a_front_is_where_the_lines_cross():
     """2 - x and x, in cells of half a unit: they meet at 1; where the first is nowhere the denser, nowhere."""
     x = (np.arange(4) + 0.5) * 0.5
     densities = np.stack([np.stack([2 - x, x]), np.stack([x - 5, x])])
-    found = result._front(densities, 0.5)
+    found = result.front(densities, 0.5)
     assert found[0] == pytest.approx(1.0) and np.isnan(found[1])
 
 

@@ -10,6 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from guldberg.app.reduce import lattices, moments, report, results
+from guldberg.app.reduce.front import report as front_report
+from guldberg.app.reduce.front import results as front_results
+from guldberg.app.reduce.front import simulate as front
 from guldberg.app.reduce.pairs import report as pairs_report
 from guldberg.app.reduce.pairs import results as pairs_results
 from guldberg.app.reduce.pairs.simulate import Chains, Pairs
@@ -21,6 +24,9 @@ from guldberg.app.runs import Kind
 from guldberg.app.spec import Spec
 from guldberg.learn import fit
 from guldberg.reduce.box import BoxReduction
+from guldberg.reduce.front.job import FrontReduction
+from guldberg.reduce.front.plan import FrontPlan
+from guldberg.reduce.front.result import FrontReduced
 from guldberg.reduce.job import ChainReduction
 from guldberg.reduce.pairs.job import PairReduction
 from guldberg.reduce.pairs.plan import PairPlan
@@ -31,7 +37,7 @@ from guldberg.reduce.space.job import SpaceReduction
 from guldberg.reduce.space.plan import SpacePlan
 from guldberg.reduce.space.result import SpaceReduced
 
-AnyReduced = Reduced | SpaceReduced | PairReduced
+AnyReduced = Reduced | SpaceReduced | PairReduced | FrontReduced
 
 
 def reduction(options: Mapping[str, Any], inputs: Sequence[Path]) -> fit.Job[Any, Any]:
@@ -43,6 +49,9 @@ def reduction(options: Mapping[str, Any], inputs: Sequence[Path]) -> fit.Job[Any
     if isinstance(asked, PairPlan):
         rules(asked.box)
         return PairReduction(asked, Pairs(asked.box, asked.distances), Chains(asked.box, asked.distances))
+    if isinstance(asked, FrontPlan):
+        rules(asked.box)
+        return FrontReduction(asked, front.Clouds(asked.box, asked.line), front.Chains(asked.line))
     lattices.rules(asked.lattice)  # what cannot happen on a lattice is told before anything is written
     known = moments.brought(inputs, asked) if isinstance(asked, ChainPlan) else None
     return job_of(asked, known)
@@ -80,6 +89,8 @@ def _home(found: AnyReduced) -> tuple[Any, Any]:
     """The modules of its results and of its page."""
     if isinstance(found, SpaceReduced):
         return space_results, space_report
+    if isinstance(found, FrontReduced):
+        return front_results, front_report
     return (pairs_results, pairs_report) if isinstance(found, PairReduced) else (results, report)
 
 

@@ -22,7 +22,8 @@
     moments = "moments.npz"              # trajectories you bring, in place of simulated ones
 
 Every error names the file and the entry. A spec with a table [box] is about particles in continuous space:
-`guldberg.app.reduce.space.spec`; with a table [pairs] as well, about pairs of them: `guldberg.app.reduce.pairs.spec`.
+`guldberg.app.reduce.space.spec`; with a table [pairs] as well, about pairs of them: `guldberg.app.reduce.pairs.spec`;
+with [front], about two species that meet: `guldberg.app.reduce.front.spec`.
 """
 
 from __future__ import annotations
@@ -37,11 +38,13 @@ import numpy as np
 
 from guldberg.app import spec as specs
 from guldberg.app.reduce.entries import Entries
+from guldberg.app.reduce.front import spec as front
 from guldberg.app.reduce.pairs import spec as pairs
 from guldberg.app.reduce.space import spec as space
 from guldberg.errors import InputError
 from guldberg.network import ReactionNetwork
 from guldberg.rates import Constant
+from guldberg.reduce.front.plan import FrontPlan
 from guldberg.reduce.learn import FAMILIES
 from guldberg.reduce.pairs.plan import PairPlan
 from guldberg.reduce.plan import BoxPlan, ChainPlan, Lattice, Plan
@@ -61,8 +64,8 @@ def rossler() -> BoxPlan:
 
 
 LATTICES: Mapping[str, Callable[[], Plan]] = {"annihilation": annihilation, "rossler": rossler}
-AnyPlan = Plan | SpacePlan | PairPlan
-PRESETS: Mapping[str, Callable[[], AnyPlan]] = {**LATTICES, **space.PRESETS, **pairs.PRESETS}
+AnyPlan = Plan | SpacePlan | PairPlan | FrontPlan
+PRESETS: Mapping[str, Callable[[], AnyPlan]] = {**LATTICES, **space.PRESETS, **pairs.PRESETS, **front.PRESETS}
 MOST_SITES = 1_000_000
 CHAIN = {  # entry of [starts]: field of the plan, least value
     "number": ("starts", 4),
@@ -103,6 +106,8 @@ def plan(options: Mapping[str, Any], inputs: Sequence[Path]) -> AnyPlan:
     before = _preset(entries)
     if "pairs" in entries.left or isinstance(before, PairPlan):
         return pairs.plan(entries, before if isinstance(before, PairPlan) else None)
+    if "front" in entries.left or isinstance(before, FrontPlan):
+        return front.plan(entries, before if isinstance(before, FrontPlan) else None)
     if "box" in entries.left or isinstance(before, SpacePlan):
         return space.plan(entries, before if isinstance(before, SpacePlan) else None)
     lattice = _lattice(entries, before)

@@ -80,6 +80,20 @@ class Term(eqx.Module):
         return _at(self.function, points).reshape(nu.shape[1:])
 
 
+class Levelled(Term):
+    """f(level) operator[nu], the level being -log of the mean of the sum of exp(-nu) over some species: the function is
+    of how many particles there are."""
+
+    def values(self, nu: Float[Array, "species *grid"]) -> Float[Array, "*grid"]:
+        point = level(nu[np.array(self.of)]).reshape(1, 1)
+        return jnp.broadcast_to(_at(self.function, point), nu.shape[1:])
+
+
+def level(nu: Float[Array, "species *grid"]) -> Float[Array, ""]:
+    """-log of the mean over the grid of the sum of exp(-nu)."""
+    return -jnp.log(jnp.mean(jnp.sum(jnp.exp(-nu), axis=0)))
+
+
 @jax.custom_jvp
 def _at(function: CubicElements, points: Float[Array, "points arguments"]) -> Float[Array, "points"]:
     return _elements(function, points)[0] @ function.coefficients[:, 0]

@@ -64,12 +64,12 @@ class SpaceReduced:
         if self.held.ndim != 3 or self.held.shape[1] != 2:
             return {}
         return {
-            who: _front(density, self.plan.grid.spacing[0])
+            who: front(density, self.plan.grid.spacing[0])
             for who, density in {"held_out": self.held, **self.densities}.items()
         }
 
 
-def _front(density: Float[np.ndarray, "times species cells"], cell: float) -> Float[np.ndarray, "times"]:
+def front(density: Float[np.ndarray, "times species cells"], cell: float) -> Float[np.ndarray, "times"]:
     """The first place where the difference falls through zero, along straight lines between centres of cells."""
     more = density[:, 0] - density[:, 1]
     through = (more[:, :-1] > 0) & (more[:, 1:] <= 0)

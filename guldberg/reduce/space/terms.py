@@ -60,11 +60,12 @@ def blank(wanted: Sequence[Wanted], nu: Float[np.ndarray, "times species *grid"]
     """F = 0, its functions on so many elements along each axis over the values that `nu` takes."""
     flat = np.moveaxis(nu, 1, -1).reshape(-1, nu.shape[1])
     return Functional(
-        tuple(Term(w.name, w.species, w.operator, w.of, _over(flat[:, w.of], cells)) for w in wanted), grid
+        tuple(Term(w.name, w.species, w.operator, w.of, over(flat[:, w.of], cells)) for w in wanted), grid
     )
 
 
-def _over(points: Float[np.ndarray, "points arguments"], cells: int) -> CubicElements:
+def over(points: Float[np.ndarray, "points arguments"], cells: int) -> CubicElements:
+    """0 on so many elements along each axis over these points."""
     width = np.maximum(np.ptp(points, axis=0), 1e-3) / (cells - 2 * MARGIN)
     family = CubicElements.covering(points, cell=width, margin=MARGIN)
     return family.having(jnp.zeros((len(family.coefficients), 1)))
@@ -95,4 +96,4 @@ def places(functional: Functional) -> list[slice]:
 
 
 def _ones(term: Term) -> Float[np.ndarray, "dofs"]:
-    return (np.arange(len(term.function.coefficients)) % 2 ** len(term.of) == 0).astype(float)
+    return (np.arange(len(term.function.coefficients)) % 2 ** len(term.function.counts) == 0).astype(float)

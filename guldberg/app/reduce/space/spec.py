@@ -102,7 +102,7 @@ PRESETS: Mapping[str, Callable[[], SpacePlan]] = {
 def plan(entries: Entries, before: SpacePlan | None) -> SpacePlan:
     """The plan of a spec, changed from a preset's if it names one."""
     box = box_of(entries, before.box if before else None, axes=(1, 2))
-    clouds = _start(entries, box, before.start if before else ())
+    clouds = clouds_of(entries, box, before.start if before else ())
     old = before or SpacePlan(box, clouds, time=1.0, cells=(100,) if len(box.lengths) == 1 else (40, 40))
     runs = entries.table("runs")
     asked = dataclasses.replace(
@@ -198,7 +198,8 @@ def _cells(entries: Entries, before: tuple[int, ...], axes: int) -> tuple[int, .
     return tuple(cells)
 
 
-def _start(entries: Entries, box: Box, before: tuple[Cloud, ...]) -> tuple[Cloud, ...]:
+def clouds_of(entries: Entries, box: Box, before: tuple[Cloud, ...]) -> tuple[Cloud, ...]:
+    """The clouds of a spec; those before where it has none."""
     clouds = entries.take("start")
     if clouds is None and before:
         return before
