@@ -24,7 +24,7 @@ from jaxtyping import Array, Float
 from guldberg.closure.continuous.sampled import Sample
 from guldberg.closure.continuous.unlike import AB, Line
 
-RIDGE = 0.01  # nats: of departures from what is expected, where nobody is
+RIDGE = 0.001  # nats: of departures from what is expected, where nobody is
 Path = Float[np.ndarray, "times 3 points"]
 
 

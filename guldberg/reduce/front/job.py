@@ -42,7 +42,7 @@ WORDS = {
 }
 WORK = {"simulate": 2, "static": 2, "constants": 5, "learn": 20, "judge": 2}  # of a unit, about
 GROUPS, UNITS = 50, 5  # of runs that intervals rest on, and steps they are simulated in
-NEWTON = (1, 1, 3)  # times the sweeps, in steps of a fit of nu
+NEWTON = (1, 2, 4)  # times the sweeps, in steps of a fit of nu
 STIFF, SOFT = 0.3, 0.01  # of second differences of nu: where moments are counted, where they are learned
 PENALTY = 0.01  # of the roughness of functions relative to their sizes, nats per run
 ITERATIONS = 15
@@ -160,10 +160,11 @@ class FrontReduction:
         return dataclasses.replace(state, **{name: stages.grown(getattr(state, name), more)})
 
     def _static(self, state: FrontState) -> FrontState:
-        """One time, from the nu of the pair's equation."""
-        first = np.asarray(bare(self.plan.line, jnp.asarray(self._pair[state.unit])))
-        seen = there(state.training).mean(axis=0)[state.unit].ravel()
-        return dataclasses.replace(state, fitted=_joined(state.fitted, self._matched(first, seen, STIFF, state)))
+        """One time, from the fit of the time before, moved as nu moves to first order by the equation of a pair."""
+        k, before = state.unit, state.fitted
+        first = self._bare(k) if before is None else before.path[-1] + self._bare(k) - self._bare(k - 1)
+        seen = there(state.training).mean(axis=0)[k].ravel()
+        return dataclasses.replace(state, fitted=_joined(before, self._matched(first, seen, STIFF, state)))
 
     def _constants(self, state: FrontState) -> FrontState:
         """Every function constant, from the network's."""
@@ -212,6 +213,9 @@ class FrontReduction:
         """u_A, u_B and w by learned functions."""
         ask = self._model, jnp.asarray(parameters), self.plan.snapshots, 3, self.plan.span
         return np.asarray(likelihood.followed(*ask))
+
+    def _bare(self, time: int) -> Float[np.ndarray, "3 points"]:
+        return np.asarray(bare(self.plan.line, jnp.asarray(self._pair[time])))
 
     @functools.cached_property
     def _pair(self) -> Path:

@@ -33,7 +33,10 @@ def densities(found: FrontReduced) -> Figure:
     """Of both species at a few times."""
     times, x, names = _times(found), _places(found), found.plan.box.species
     figure = Figure(figsize=(9.0, 5.6))
-    for axes, t in zip(np.ravel(figure.subplots(2, 2, sharex=True)), times, strict=False):
+    panels = np.ravel(figure.subplots(2, 2, sharex=True))
+    for axes in panels[len(times) :]:
+        axes.set_visible(False)
+    for axes, t in zip(panels, times, strict=False):
         for s, name in enumerate(names):
             error = 2 * found.held.density_error[t, s]
             axes.errorbar(x, found.held.density[t, s], error, **{**DOTS, "color": COLOURS[s]})
@@ -67,9 +70,9 @@ def fronts(found: FrontReduced) -> Figure:
 @styled
 def correlations(found: FrontReduced) -> Figure:
     """Of unlike particles, by distance, at three times."""
-    r, figure = found.plan.line.shells.centres, Figure(figsize=(9.0, 3.2))
-    panels = figure.subplots(1, 3, sharey=True)
-    for axes, t in zip(panels, _times(found)[1:], strict=False):
+    r, times, figure = found.plan.line.shells.centres, _times(found)[1:], Figure(figsize=(9.0, 3.2))
+    panels = figure.subplots(1, len(times), sharey=True)
+    for axes, t in zip(panels, times, strict=True):
         axes.errorbar(r, found.held.correlation[t], 2 * found.held.correlation_error[t], label="held-out runs", **DOTS)
         for who, look in LOOKS.items():
             axes.plot(r, found.gases[who].correlation[t], label=who.replace("_", " "), **look)
