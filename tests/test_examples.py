@@ -180,6 +180,25 @@ def test_twins_holds_a_design_against_a_flat_background_and_in_larger_places(sho
 
 
 @pytest.mark.slow
+def test_a_spot_that_divides_is_there_again_after_generations_and_on_a_finer_grid(shown):
+    with jax.numpy_dtype_promotion("standard"):  # Adam of optax raises a float to the power of an integer
+        cli.main(["design", "replication-lineage", "--updates", "2", "--out", "run", "--quiet"], standalone_mode=False)
+    *generations, colony = shown("lineage.py", "run", "lineage.png").splitlines()[-4:]
+    assert min(min(numbers(x)[1:]) for x in generations) > 0.95 and numbers(colony)[2:5] == [1, 2, 4]
+    assert Path("lineage.png").stat().st_size > 10_000
+    rows = {x[:34].strip(): numbers(x[34:]) for x in shown("twins.py", "run", "1", "2").splitlines()}
+    assert min(rows[name][1] for name in ("a grid twice as fine", "generation 2, 4 daughters")) > 0.95
+    assert rows["noise .05 on X0, draw 1"][1] > 0.95 and rows["a flat background"][1] == 0
+
+
+@pytest.mark.slow
+def test_constants_that_drift_only_upwards_lead_to_spots_that_divide(shown):
+    *tried, last = shown("spots.py", "4", "1").splitlines()
+    worst = [min(numbers(x)[-3:]) for x in tried]
+    assert worst == sorted(worst) and worst[-1] <= 1 and numbers(last)[0] == 630
+
+
+@pytest.mark.slow
 def test_one_medium_holds_a_set_of_pictures_that_fade_without_its_reactions(shown):
     with jax.numpy_dtype_promotion("standard"):  # Adam of optax raises a float to the power of an integer
         lines = shown("album.py", "60", "album.png").splitlines()[1:]
