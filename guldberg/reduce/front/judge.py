@@ -18,7 +18,7 @@ from guldberg.reduce.front.result import Gas, Share
 from guldberg.reduce.front.terms import law
 from guldberg.reduce.space import terms
 from guldberg.reduce.space.judge import POINTS, VISITED
-from guldberg.reduce.space.result import Constant, Curve
+from guldberg.reduce.space.result import Constant, Curve, front
 from guldberg.reduce.space.terms import places
 
 SEEN = 10  # particles in all held-out runs: where there are fewer their errors are not those of a normal law
@@ -34,28 +34,34 @@ def seen(plan: FrontPlan, counts: Float[np.ndarray, "groups times 3 points"]) ->
     g = mean[:, AB] / mixed
     error = np.sqrt(((apart[:, :, AB] - g * moved) ** 2).sum(axis=0)) / root / mixed
     number = np.sqrt((apart[:, :, :AB].sum(axis=-1) ** 2).sum(axis=0)) / root
-    cell = plan.line.cell
-    return Gas(mean[:, :AB] / cell, spread[:, :AB] / cell, g, error, mean[:, :AB].sum(axis=-1), number)
+    cell, most = plan.line.cell, len(counts) - 1
+    without = np.stack([front((mean - each / most)[:, :AB], cell) for each in apart])  # the jackknife
+    return Gas(
+        mean[:, :AB] / cell, spread[:, :AB] / cell, g, error, mean[:, :AB].sum(axis=-1), number,
+        front(mean[:, :AB], cell), np.sqrt(most * without.var(axis=0)),
+    )  # fmt: skip
 
 
 def sampled(
     plan: FrontPlan, mean: Float[np.ndarray, "times counted"], error: Float[np.ndarray, "times counted"]
 ) -> Gas:
-    """Of Monte Carlo; the error of g is that of the pairs, and cells count as independent in that of the numbers."""
+    """Of Monte Carlo; the error of g is that of the pairs, cells count as independent in that of the numbers, and that
+    of the front is not known."""
     mean, error = (each.reshape(len(each), 3, -1) for each in (mean, error))
     cell, mixed = plan.line.cell, _mixed(plan, mean)
-    number = np.sqrt((error[:, :AB] ** 2).sum(axis=-1))
+    number, here = np.sqrt((error[:, :AB] ** 2).sum(axis=-1)), front(mean[:, :AB], cell)
     return Gas(
         mean[:, :AB] / cell, error[:, :AB] / cell, mean[:, AB] / mixed, error[:, AB] / mixed,
-        mean[:, :AB].sum(axis=-1), number,
+        mean[:, :AB].sum(axis=-1), number, here, np.full_like(here, np.nan),
     )  # fmt: skip
 
 
 def read(plan: FrontPlan, fields: Float[np.ndarray, "times 3 points"]) -> Gas:
     """Of a theory, whose fields are logarithms of densities and of g."""
     density, g = np.exp(-fields[:, :AB]), np.exp(-fields[:, AB])
-    number = density.sum(axis=-1) * plan.line.cell
-    return Gas(density, np.zeros_like(density), g, np.zeros_like(g), number, np.zeros_like(number))
+    number, here = density.sum(axis=-1) * plan.line.cell, front(density, plan.line.cell)
+    exact = (np.zeros_like(each) for each in (density, g, number, here))
+    return Gas(*(part for pair in zip((density, g, number, here), exact, strict=True) for part in pair))
 
 
 def outside(found: Gas, held: Gas, runs: int) -> Share:
@@ -67,6 +73,7 @@ def outside(found: Gas, held: Gas, runs: int) -> Share:
         far.sum(axis=(1, 2)) / there.sum(axis=(1, 2)),
         (np.abs(found.correlation - held.correlation) > 2 * held.correlation_error).mean(axis=1),
         (np.abs(found.number - held.number) > 2 * held.number_error).mean(axis=1),
+        (np.abs(found.front - held.front) > 2 * held.front_error).astype(float),
     )
 
 

@@ -33,7 +33,7 @@ class FrontPlan:
     reach: float  # beyond which nu_AB is 0
     snapshots: int = 11
     runs: int = 2000
-    held_out: int = 1000  # further runs, to be judged by
+    held_out: int = 2000  # further runs, to be judged by
     cells: int = 40  # of the line, and shells of distance
     function: int = 1  # elements of each learned function
     chains: int = 16  # of Monte Carlo, at each time

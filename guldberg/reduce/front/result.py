@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from guldberg.reduce.front.plan import FrontPlan
-from guldberg.reduce.space.result import Constant, Curve, front
+from guldberg.reduce.space.result import Constant, Curve
 
 
 class Gas(NamedTuple):
@@ -21,6 +21,8 @@ class Gas(NamedTuple):
     correlation_error: Float[np.ndarray, "times shells"]
     number: Float[np.ndarray, "times 2"]
     number_error: Float[np.ndarray, "times 2"]
+    front: Float[np.ndarray, "times"]  # where both are as dense
+    front_error: Float[np.ndarray, "times"]
 
 
 class Share(NamedTuple):
@@ -29,6 +31,7 @@ class Share(NamedTuple):
     density: Float[np.ndarray, "times"]  # of the places
     correlation: Float[np.ndarray, "times"]  # of the shells
     number: Float[np.ndarray, "times"]  # of the two species
+    front: Float[np.ndarray, "times"]  # 0 or 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +57,7 @@ class FrontReduced:
         return (f"nu_{first}", f"nu_{other}", f"nu_{first}{other}")
 
     @property
-    def fronts(self) -> dict[str, Float[np.ndarray, "times"]]:
-        """Where both are as dense."""
+    def overlaps(self) -> dict[str, Float[np.ndarray, "times"]]:
+        """The integral of the product of the densities: contacts there would be without correlations, by 2 radius."""
         gases = {"held_out": self.held, **self.gases}
-        return {who: front(gas.density, self.plan.line.cell) for who, gas in gases.items()}
+        return {who: gas.density.prod(axis=1).sum(axis=-1) * self.plan.line.cell for who, gas in gases.items()}

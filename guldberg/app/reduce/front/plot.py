@@ -53,12 +53,12 @@ def fronts(found: FrontReduced) -> Figure:
     """Where the front is, and how many are left."""
     figure, names = Figure(figsize=(9.0, 3.2)), found.plan.box.species
     left, right = figure.subplots(1, 2)
-    left.plot(found.times, found.fronts["held_out"], ".", color=INK, label="held-out runs")
+    left.errorbar(found.times, found.held.front, 2 * found.held.front_error, label="held-out runs", **DOTS)
     for s in range(2):
         right.errorbar(found.times, found.held.number[:, s], 2 * found.held.number_error[:, s], **DOTS)
         right.text(found.times[-1], found.held.number[-1, s], f"  {plain(names[s])}", va="center")
     for who, look in LOOKS.items():
-        left.plot(found.times, found.fronts[who], label=who.replace("_", " "), **look)
+        left.plot(found.times, found.gases[who].front, label=who.replace("_", " "), **look)
         for s in range(2):
             right.plot(found.times, found.gases[who].number[:, s], **look)
     left.set(xlabel="time", ylabel="place of the front")

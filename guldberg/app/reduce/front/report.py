@@ -37,10 +37,6 @@ SHOWN = 5
 def page(found: FrontReduced, spec: Spec, seconds: float) -> str:
     """The page of a reduction."""
     shown = np.unique(np.linspace(0, len(found.times) - 1, SHOWN).astype(int))
-    left = [
-        (NAMES[who], [f"{gas.number[t, 1]:.4g}" for t in shown], [f"{found.fronts[who][t]:.4g}" for t in shown])
-        for who, gas in found.gases.items()
-    ]
     return output.page(
         "reduce_front.html",
         found,
@@ -48,13 +44,27 @@ def page(found: FrontReduced, spec: Spec, seconds: float) -> str:
         spec,
         seconds,
         times=[f"{t:.3g}" for t in found.times[shown]],
-        held=(
-            [f"{found.held.number[t, 1]:.4g} ± {2 * found.held.number_error[t, 1]:.2g}" for t in shown],
-            [f"{found.fronts['held_out'][t]:.4g}" for t in shown],
-        ),
         shares=[
             (NAMES[who], *(f"{100 * part[1:].mean():.1f}" for part in share)) for who, share in found.outside.items()
         ],
-        left=left,
+        tables=_tables(found, shown),
         pictures=output.pictures(plot, found, PICTURES),
     )
+
+
+def _tables(found: FrontReduced, shown: np.ndarray) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """By time, of held-out runs and of each model."""
+    held, every = found.held, {"held_out": found.held, **found.gases}
+    first, other = found.plan.box.species
+    left = {who: [f"{gas.number[t, 1]:.4g}" for t in shown] for who, gas in every.items()}
+    fronts = {who: [f"{gas.front[t]:.4g}" for t in shown] for who, gas in every.items()}
+    overlaps = {who: [f"{x[t]:.3g}" for t in shown] for who, x in found.overlaps.items()}
+    left["held_out"] = [f"{held.number[t, 1]:.4g} ± {2 * held.number_error[t, 1]:.2g}" for t in shown]
+    fronts["held_out"] = [f"{held.front[t]:.4g} ± {2 * held.front_error[t]:.2g}" for t in shown]
+    titles = (
+        f"Particles of {other} that are left; ±: two standard errors.",
+        "The front: where both are as dense.",
+        f"The overlap: the integral of the product of the densities of {first} and {other}.",
+    )
+    rows = [[(NAMES[who], cells) for who, cells in each.items()] for each in (left, fronts, overlaps)]
+    return list(zip(titles, rows, strict=True))

@@ -30,7 +30,7 @@ def write(folder: Path, found: FrontReduced, spec: Spec, seconds: float) -> None
 
 def as_json(found: FrontReduced, spec: Spec, seconds: float) -> dict[str, Any]:
     """`result.json`: every number finite; null where something is not known, with a warning that says why."""
-    blank, held = [None] * len(found.times), found.held
+    blank, held, every = [None] * len(found.times), found.held, {"held_out": found.held, **found.gases}
     rmse = {who: _orders(*errors(gas, held)) for who, gas in found.gases.items()}
     rmse |= {who: dict.fromkeys("1234", blank) for who in ABSENT}
     rmse["noise"] = _orders(_rms(held.density_error), _rms(held.correlation_error))
@@ -43,15 +43,16 @@ def as_json(found: FrontReduced, spec: Spec, seconds: float) -> dict[str, Any]:
             "rmse": rmse,
             "beyond_two_standard_errors": {
                 who: {"density": s.density.tolist(), "pair_correlation": s.correlation.tolist(),
-                      "number": s.number.tolist()} for who, s in found.outside.items()
+                      "number": s.number.tolist(), "front": s.front.tolist()} for who, s in found.outside.items()
             },
         },
         "functions": [
             {"name": c.name, "constant": c.value, "low": c.low, "high": c.high, "known": c.known,
              "within_band": c.flat} for c in found.constants
         ],
-        "front": {who: x.tolist() for who, x in found.fronts.items()},
-        "left": {who: gas.number.tolist() for who, gas in {"held_out": held, **found.gases}.items()},
+        "front": {who: gas.front.tolist() for who, gas in every.items()} | {"error": held.front_error.tolist()},
+        "left": {who: gas.number.tolist() for who, gas in every.items()} | {"error": held.number_error.tolist()},
+        "overlap": {who: x.tolist() for who, x in found.overlaps.items()},
         "gains": list(found.gains),
         **words.costs(found),
     }  # fmt: skip
@@ -103,7 +104,10 @@ def summary(found: FrontReduced) -> str:
     for who, share in found.outside.items():
         text = f"  {report.NAMES[who]:40s}{share.density[1:].mean():8.1%}{share.correlation[1:].mean():8.1%}"
         lines.append(text + "".join(f"{found.gases[who].number[t, 1]:9.4g}" for t in shown))
-    lines += ["", "The front, where both are as dense, at times" + times]
-    lines += [f"  {report.NAMES[who]:42s}" + "".join(f"{x[t]:9.4g}" for t in shown) for who, x in found.fronts.items()]
+    lines += ["", f"{'The front, where both are as dense, at times':58s}" + times]
+    lines += [
+        f"  {report.NAMES[who]:56s}" + "".join(f"{gas.front[t]:9.4g}" for t in shown)
+        for who, gas in {"held_out": found.held, **found.gases}.items()
+    ]
     notes = [f"  {warning}" for warning in found.warnings]
     return "\n".join([*lines, *(["", "Warnings:", *notes] if notes else [])])

@@ -8,7 +8,7 @@
     [box]                                # a line
     sides = "reflecting"
     lengths = [20.0]
-    diffusivity = [1.0, 1.0]
+    diffusivity = [1.0, 0.25]
     radius = 0.2                         # within which two particles react
     dt = 0.005                           # the longest step of the simulation
 
@@ -19,7 +19,7 @@
 
     [runs]
     training = 2000
-    held_out = 1000
+    held_out = 2000
 
     [[start]]                            # any number of clouds; without a centre: anywhere
     species = "A"
@@ -47,8 +47,8 @@ MOST_NUMBER = 300  # of particles: pairs are counted one by one
 
 
 def front() -> FrontPlan:
-    """A cloud of 30 A and one of 22 B on a line of 20, D = 1, lambda = 7.5 within .2."""
-    box = Box(parse("A + B -> 0 @ 3"), (20.0,), (1.0, 1.0), radius=0.2, dt=0.005, periodic=False)
+    """A cloud of 30 A (D = 1) and one of 22 B (D = .25) on a line of 20, lambda = 7.5 within .2."""
+    box = Box(parse("A + B -> 0 @ 3"), (20.0,), (1.0, 0.25), radius=0.2, dt=0.005, periodic=False)
     start = (Cloud(0, 26, (7.0,), 3.0), Cloud(0, 4), Cloud(1, 18, (13.0,), 3.0), Cloud(1, 4))
     return FrontPlan(box, start, time=2.0, reach=5.0)
 
