@@ -63,7 +63,8 @@ def test_mean_field_and_smoluchowski_are_the_laws_of_the_books():
     """1 / c = 1 / c_0 + 2 k t; in three dimensions 4 pi D' a (1 + a / (pi D' t)^(1/2)) with Doi's radius a, late."""
     asked = plan((20.0,) * 3, 1.0, 2.0, 10.0, 40, 6.0)
     assert abs(asked.rate - 2) < 1e-9
-    found = {who: judge.read(terms.followed(asked, terms.theory(asked, values))) for who, values in terms.theories(asked).items()}
+    rates = {who: terms.theory(asked, values) for who, values in terms.theories(asked).items()}
+    found = {who: judge.read(terms.followed(asked, rate)) for who, rate in rates.items()}
     law = 1 / found["mean_field"].density - asked.box.volume / 50
     np.testing.assert_allclose(law, 2 * 4 / 3 * np.pi * asked.times, rtol=1e-6, atol=1e-9)
     a, t = 1 - np.tanh(1.0), asked.times[2:]
@@ -92,9 +93,20 @@ def drawn(rng, scale, times=2):
 def test_newtons_method_finds_the_nu_that_has_these_moments():
     rng = np.random.default_rng(0)
     nu, truth = drawn(rng, 0.2)
-    for _ in range(6):
-        nu = closer(nu, family(truth)[1].mean, family(nu)[1], 0.0)
+    for _ in range(12):
+        nu, whole = closer(nu, family(truth)[1].mean, family(nu)[1], 0.0)
+        assert whole
     np.testing.assert_allclose(nu, truth, atol=1e-6)
+
+
+def test_a_step_moves_no_further_than_the_parabola_holds():
+    """Moments ten standard deviations away: one deviation is gone, in the direction of the whole step."""
+    nu = drawn(np.random.default_rng(0), 0.2, times=1)[0]
+    sample = family(nu)[1]
+    far = sample.mean - 10 * sample.covariance[-1] / np.sqrt(sample.covariance[-1, -1])
+    after, whole = closer(nu, far, sample, 0.0)
+    moved = counted(after - nu)
+    assert not whole and moved @ sample.covariance @ moved == pytest.approx(1, rel=0.1) and moved[-1] > 0
 
 
 def around(truth, groups=3):
@@ -149,7 +161,7 @@ def test_a_precision_is_an_inverse_less_what_noise_may_feign():
 
 
 def test_penalties_are_of_departures_from_superposition():
-    """At superposition every slope of the penalty is 0; a function that is twice itself costs 1 / (2 WITHIN^2) nats of
+    """At superposition every slope of the penalty is 0; the first function twice itself costs 1 / (2 WITHIN^2) nats of
     all runs; the start costs nothing and is not moved."""
     asked = plan((20.0,), 0.4, 2.0, 4.0, 10, 0.4)
     functional = terms.blank(asked, np.linspace(-1.0, 1.0, 3)[:, None, None] + np.zeros((3, 2, 10)))
@@ -168,7 +180,7 @@ def test_penalties_are_of_departures_from_superposition():
 def test_samples_that_say_nothing_of_a_shell_leave_it_alone():
     """No pair was seen at a distance, neither in runs nor in chains: nu_2 stays finite there."""
     nothing = Sample(np.array([0.0, 3.0, 5.0]), np.zeros(3), np.diag([0.0, 3.0, 5.0]))
-    after = closer(np.zeros((2, 2)), np.array([0.0, 2.9, 5.0]), nothing, 0.0)
+    after, _ = closer(np.zeros((2, 2)), np.array([0.0, 2.9, 5.0]), nothing, 0.0)
     assert np.isfinite(after).all() and abs(after[0, 0]) < 1e-9 and after[0, 1] > 0
 
 

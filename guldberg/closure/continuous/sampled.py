@@ -19,7 +19,6 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-RIDGE = 1e-6  # nats: of shells in which no pair was ever seen
 NOISE = 0.02  # of each variance, that what is sampled of the others may not explain
 LEAST = 1e-4  # variance of a count
 Path = Float[np.ndarray, "times functions shells"]
@@ -85,9 +84,14 @@ class Around(NamedTuple):
 
 
 def precision(covariance: Float[np.ndarray, "counted counted"]) -> Float[np.ndarray, "counted counted"]:
-    """C^-1, of a C that was sampled: without the directions that look sharper than they are known to be."""
+    """C^-1 of a C that was sampled."""
+    return np.linalg.inv(settled(covariance))
+
+
+def settled(covariance: Float[np.ndarray, "counted counted"]) -> Float[np.ndarray, "counted counted"]:
+    """A covariance that was sampled, without the directions that look sharper than they are known to be."""
     own = np.maximum(np.diag(covariance), LEAST)
-    return np.linalg.inv((1 - NOISE) * covariance + np.diag(own - (1 - NOISE) * np.diag(covariance)))
+    return (1 - NOISE) * covariance + np.diag(own - (1 - NOISE) * np.diag(covariance))
 
 
 def counted(nu: Float[np.ndarray, "*any functions shells"]) -> Float[np.ndarray, "*any counted"]:
@@ -102,13 +106,16 @@ def gathered(counts: Float[np.ndarray, "*any functions shells"]) -> Float[np.nda
 
 def closer(
     nu: Float[np.ndarray, "functions shells"], seen: Float[np.ndarray, "counted"], sample: Sample, stiffness: float
-) -> Float[np.ndarray, "functions shells"]:
-    """A step of Newton's method towards the maximum of entropy with these moments at one time, at most 1 in any of its
-    values; `stiffness` of second differences of nu_2 keeps noise out of it."""
+) -> tuple[Float[np.ndarray, "functions shells"], bool]:
+    """A step of Newton's method towards the maximum of entropy with these moments at one time, and whether it is whole:
+    no mean is moved by more than about a standard deviation of what is counted, within which the parabola holds, or
+    pairs might attract one another without end. `stiffness` of second differences of nu_2 keeps noise out of it."""
     shells = nu.shape[-1]
     second = np.diff(np.eye(shells), n=2, axis=0)
-    rough = np.asarray(scipy.linalg.block_diag(stiffness * second.T @ second, 0.0)) + RIDGE * np.eye(shells + 1)
+    bent = settled(sample.covariance) + np.asarray(scipy.linalg.block_diag(stiffness * second.T @ second, 0.0))
     at = counted(nu)
-    step = scipy.linalg.solve(sample.covariance + rough, sample.mean - seen - rough @ at, assume_a="pos")
-    after = at + step / max(1.0, float(np.abs(step).max()))
-    return np.stack([after[:-1], np.full(shells, after[-1])])
+    slope = sample.mean - seen - (bent - settled(sample.covariance)) @ at
+    step = scipy.linalg.solve(bent, slope, assume_a="pos")
+    length = float(np.sqrt(step @ slope))
+    after = at + step / max(1.0, length)
+    return np.stack([after[:-1], np.full(shells, after[-1])]), length <= 1

@@ -35,7 +35,7 @@ WORDS = {
 }
 WORK = {"simulate": 2, "static": 1, "learn": 2, "judge": 1}  # of a unit, about
 GROUPS, UNITS = 50, 5  # of runs that intervals rest on, and steps they are simulated in
-NEWTON = 3  # steps of a static fit, from the one before
+NEWTON, MOST = 3, 12  # whole steps of a static fit, and steps
 STIFF = 0.3  # of second differences of nu_2 in static fits, nats
 ITERATIONS = 30
 BURN = 60  # sweeps that are not counted
@@ -156,7 +156,7 @@ class PairReduction:
         before, w, k = state.fitted, self._superposition, state.unit
         first = w[0] if before is None else before.path[-1] + w[k] - w[k - 1]
         seen = gathered(there(state.training).mean(axis=0))[k]
-        return dataclasses.replace(state, fitted=_joined(before, self._matched(first, seen, NEWTON, self._seed(state))))
+        return dataclasses.replace(state, fitted=_joined(before, self._matched(first, seen, self._seed(state))))
 
     def _learn(self, state: PairState) -> PairState:
         """All functions, from those of superposition."""
@@ -169,7 +169,7 @@ class PairReduction:
         """nu_1 and nu_2 at one time of what was learned, from the static fit there."""
         assert state.fitted is not None
         asked = self._around(state).moments(self._followed(state))[state.unit]
-        found = self._matched(state.fitted.path[state.unit], asked, NEWTON, self._seed(state))
+        found = self._matched(state.fitted.path[state.unit], asked, self._seed(state))
         return dataclasses.replace(state, final=_joined(state.final, found))
 
     # what a stage works on
@@ -181,12 +181,15 @@ class PairReduction:
         return int(np.random.default_rng([state.seed, STAGES.index(state.stage), state.unit]).integers(2**62))
 
     def _matched(
-        self, nu: Float[np.ndarray, "functions shells"], asked: Float[np.ndarray, "counted"], steps: int, seed: int
+        self, nu: Float[np.ndarray, "functions shells"], asked: Float[np.ndarray, "counted"], seed: int
     ) -> Sampled:
         """nu with these moments, by Newton's method, and a sample there."""
-        rng = np.random.default_rng(seed)
-        for _ in range(steps):
-            nu = closer(nu, asked, self._sampled(nu, rng), STIFF)
+        rng, left = np.random.default_rng(seed), NEWTON
+        for _ in range(MOST):
+            nu, whole = closer(nu, asked, self._sampled(nu, rng), STIFF)
+            left -= whole
+            if left == 0:
+                break
         return Sampled(nu[None], *(part[None] for part in self._sampled(nu, rng)))
 
     def _sampled(self, nu: Float[np.ndarray, "functions shells"], rng: np.random.Generator) -> Sample:

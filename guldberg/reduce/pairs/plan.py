@@ -33,7 +33,7 @@ class PairPlan:
     shells: int = 60
     function: int = 1  # elements of each function of nu_1
     chains: int = 16  # of Monte Carlo, at each time
-    sweeps: int = 1000  # of each while learning
+    sweeps: int = 3000  # of each
 
     def __post_init__(self) -> None:
         network = self.box.network

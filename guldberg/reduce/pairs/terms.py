@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
@@ -13,7 +12,6 @@ from jaxtyping import Array, Float
 
 from guldberg.closure.continuous.functional import Functional, SquaredGradient, Term, path
 from guldberg.closure.continuous.radial import ONE, PAIRS, Collisions, Contact, Crowding, RadialLaplacian
-from guldberg.closure.fem import CubicElements
 from guldberg.reduce.pairs.plan import PairPlan
 from guldberg.reduce.space import terms
 from guldberg.reduce.space.terms import Wanted
@@ -22,8 +20,8 @@ LAPLACIAN, GRADIENT, CONTACT, CROWDING, COLLISIONS = (
     "laplacian w_2", "|grad w_2|²", "[r < radius]", "crowding", "collisions"
 )  # fmt: skip
 Rate = Callable[[Float[Array, "functions shells"]], Float[Array, "functions shells"]]
-WITHIN = 0.1  # of itself, a constant of superposition is taken to be known
-SMOOTH = 10.0  # nats, of the square of relative second derivatives by w_1
+WITHIN, CLOSURE = 0.02, 0.5  # of itself, a constant is taken to be known: one that is exact, and that of superposition
+SMOOTH = 100.0  # nats, of the square of relative second derivatives by w_1
 
 
 def standard(plan: PairPlan) -> tuple[Wanted, ...]:
@@ -69,14 +67,15 @@ def begun(
     known = theories(plan)["superposition"]
     each = np.array([known[term.name] for term in functional.terms])
     begin = np.concatenate([start(plan), each @ terms.constants(functional)])
-    costs = [_cost(term.function, known[term.name]) for term in functional.terms]
+    costs = [_cost(term, known[term.name]) for term in functional.terms]
     cost = np.asarray(scipy.linalg.block_diag(np.zeros((2, 2)), *costs))
     return begin, (cost / plan.runs, np.eye(len(begin))[2:])
 
 
-def _cost(function: CubicElements, size: float) -> Float[np.ndarray, "dofs dofs"]:
-    """Of a Gaussian law for its relative departure: constants known within `WITHIN`, and smooth."""
-    return np.asarray(function.mass() / WITHIN**2 + SMOOTH * function.roughness()) / size**2
+def _cost(term: Term, size: float) -> Float[np.ndarray, "dofs dofs"]:
+    """Of a Gaussian law for the relative departure of its function, so wide and smooth."""
+    wide = CLOSURE if term.name == CROWDING else WITHIN
+    return np.asarray(term.function.mass() / wide**2 + SMOOTH * term.function.roughness()) / size**2
 
 
 def onto(plan: PairPlan, functional: Functional) -> Functional:
@@ -104,7 +103,7 @@ def theory(plan: PairPlan, values: Mapping[str, float]) -> Rate:
 def followed(plan: PairPlan, rate: Rate) -> Float[np.ndarray, "times functions shells"]:
     """w_2 and w_1 at the times of a plan."""
     first = jnp.asarray(np.repeat(start(plan)[:, None], plan.shells, axis=1))
-    return np.asarray(path(jax.jit(rate), first, plan.span, plan.snapshots, steps(plan)))
+    return np.asarray(path(rate, first, plan.span, plan.snapshots, steps(plan)))
 
 
 def steps(plan: PairPlan) -> int:
