@@ -175,7 +175,7 @@ def bits(*, words: int = 16, updates: int = 1000) -> Recipe:
     concentrations behind and blows up, more often as the states become sharp."""
     read = 2 * CrossEntropy(when=When(0.0, 1.0)) + 0.4 * CrossEntropy(when=When(random=1))
     loss = 2 / 2.4 * read + 0.3 * Dissipation() + 5 * Steps(0.7)
-    rates = Rates({"start": 3e-3, "decoder": 3e-3, "medium": 3e-4}, warmup=20, cosine=True, floor=0.05)
+    rates = Rates({"start": 1.2e-3, "decoder": 1.2e-3, "medium": 1.2e-4}, warmup=20, cosine=True, floor=0.05)
     stage = Stage(24, updates, loss, Descent(rates, beta1=0.95, clip_all=1.0), stepper=Patankar(), batch=2)
     return Recipe("bits", lambda key: _built(words, key), (stage,), reads, bits=words, used=words)
 

@@ -21,6 +21,8 @@ from guldberg.rollout import rollout
 
 POINTS = 5  # of the history, in one chunk
 LOST = 50  # updates refused in a row: no more will come
+# on a processor, where time goes to the kernels and to convolutions: half of the time to compile, and not slower
+COMPILER = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 
 
 class Done(NamedTuple):
@@ -43,7 +45,8 @@ def compiled(recipe: Recipe, seed: int, index: int) -> Callable[[descent.Carry, 
     """The updates of a stage: from a Carry and how many to make at most."""
     like = skeleton(recipe, seed, index)
     still = eqx.filter(like, parameters.learned(like), inverse=True)
-    return jax.jit(_Chunk(recipe, recipe.stages[index], still, key(seed, 2 + index), example(recipe, seed)).run)
+    run = _Chunk(recipe, recipe.stages[index], still, key(seed, 2 + index), example(recipe, seed)).run
+    return jax.jit(run, compiler_options=COMPILER if jax.default_backend() == "cpu" else None)
 
 
 @functools.lru_cache(maxsize=8)
