@@ -31,7 +31,7 @@ class PairPlan:
     runs: int = 4000
     held_out: int = 1000  # further runs, to be judged by
     shells: int = 60
-    function: int = 1  # elements of each function of nu_1
+    function: int = 1  # elements of each function of w_1
     chains: int = 16  # of Monte Carlo, at each time
     sweeps: int = 3000  # of each
 
