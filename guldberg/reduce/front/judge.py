@@ -30,7 +30,7 @@ def seen(plan: FrontPlan, counts: Float[np.ndarray, "groups times 3 points"]) ->
     apart = counts - mean
     spread = np.sqrt((apart**2).sum(axis=0)) / root
     mixed = _mixed(plan, mean)
-    moved = np.stack([_moved(plan, mean, each) for each in apart])
+    moved = _moved(plan, mean, apart)
     g = mean[:, AB] / mixed
     error = np.sqrt(((apart[:, :, AB] - g * moved) ** 2).sum(axis=0)) / root / mixed
     number = np.sqrt((apart[:, :, :AB].sum(axis=-1) ** 2).sum(axis=0)) / root
@@ -122,12 +122,14 @@ def constants(
     )  # fmt: skip
 
 
-def _mixed(plan: FrontPlan, mean: Float[np.ndarray, "times 3 points"]) -> Float[np.ndarray, "times shells"]:
+def _mixed(plan: FrontPlan, counts: Float[np.ndarray, "*any 3 points"]) -> Float[np.ndarray, "*any shells"]:
     """Pairs by shell if all particles were independent of one another."""
-    return np.asarray(jax.vmap(plan.line.mixed)(jnp.asarray(mean[:, :AB] / plan.line.cell)))
+    density = counts[..., :AB, :].reshape(-1, AB, counts.shape[-1]) / plan.line.cell
+    return np.asarray(jax.jit(jax.vmap(plan.line.mixed))(jnp.asarray(density))).reshape(*counts.shape[:-2], -1)
 
 
-def _moved(plan: FrontPlan, mean: np.ndarray, apart: np.ndarray) -> Float[np.ndarray, "times shells"]:
-    """The derivative of these along a change of the densities."""
-    one, other = (np.stack([apart[:, A], mean[:, B]], axis=1), np.stack([mean[:, A], apart[:, B]], axis=1))
+def _moved(plan: FrontPlan, mean: np.ndarray, apart: np.ndarray) -> Float[np.ndarray, "groups times shells"]:
+    """The derivatives of these along changes of the densities."""
+    mean = np.broadcast_to(mean, apart.shape)
+    one, other = (np.stack(pair, axis=2) for pair in ((apart[:, :, A], mean[:, :, B]), (mean[:, :, A], apart[:, :, B])))
     return _mixed(plan, one) + _mixed(plan, other)
