@@ -56,8 +56,9 @@ def test_the_share_beyond_two_standard_errors_is_that_of_chance():
     rng = np.random.default_rng(0)
     truth = np.full((40, 1, 100), 50.0)
     held = Seen(truth + rng.normal(size=(GROUPS, *truth.shape)), 0.1, 1.0)
-    assert 0.02 < judge.outside(truth, held).mean() < 0.09
-    assert judge.outside(truth + 5 / np.sqrt(GROUPS), held).mean() > 0.95
+    assert 0.02 < judge.outside(truth, held, GROUPS).mean() < 0.09
+    assert judge.outside(truth + 5 / np.sqrt(GROUPS), held, GROUPS).mean() > 0.95
+    assert not judge.outside(0 * truth, held._replace(counts=held.counts / 10_000), GROUPS).any()  # too few
 
 
 SPECS = {

@@ -17,11 +17,9 @@ from guldberg.reduce.front.plan import FrontPlan
 from guldberg.reduce.front.result import Gas, Share
 from guldberg.reduce.front.terms import law
 from guldberg.reduce.space import terms
-from guldberg.reduce.space.judge import POINTS, VISITED
+from guldberg.reduce.space.judge import POINTS, SEEN, VISITED
 from guldberg.reduce.space.result import Constant, Curve, front
 from guldberg.reduce.space.terms import places
-
-SEEN = 10  # particles in all held-out runs: where there are fewer their errors are not those of a normal law
 
 
 def seen(plan: FrontPlan, counts: Float[np.ndarray, "groups times 3 points"]) -> Gas:
@@ -45,14 +43,13 @@ def seen(plan: FrontPlan, counts: Float[np.ndarray, "groups times 3 points"]) ->
 def sampled(
     plan: FrontPlan, mean: Float[np.ndarray, "times counted"], error: Float[np.ndarray, "times counted"]
 ) -> Gas:
-    """Of Monte Carlo; the error of g is that of the pairs, cells count as independent in that of the numbers, and that
-    of the front is not known."""
+    """Of Monte Carlo; the error of g is that of the pairs, those of the numbers and of the front are not known."""
     mean, error = (each.reshape(len(each), 3, -1) for each in (mean, error))
     cell, mixed = plan.line.cell, _mixed(plan, mean)
-    number, here = np.sqrt((error[:, :AB] ** 2).sum(axis=-1)), front(mean[:, :AB], cell)
+    number, here = mean[:, :AB].sum(axis=-1), front(mean[:, :AB], cell)
     return Gas(
         mean[:, :AB] / cell, error[:, :AB] / cell, mean[:, AB] / mixed, error[:, AB] / mixed,
-        mean[:, :AB].sum(axis=-1), number, here, np.full_like(here, np.nan),
+        number, np.full_like(number, np.nan), here, np.full_like(here, np.nan),
     )  # fmt: skip
 
 
@@ -67,7 +64,7 @@ def read(plan: FrontPlan, fields: Float[np.ndarray, "times 3 points"]) -> Gas:
 def outside(found: Gas, held: Gas, runs: int) -> Share:
     """By the standard errors of the held-out runs alone, where so many runs saw somebody."""
     cell = held.number.sum() / held.density.sum()
-    there = held.density * cell * runs > SEEN
+    there = held.density * cell * runs >= SEEN
     far = (np.abs(found.density - held.density) > 2 * held.density_error) & there
     return Share(
         far.sum(axis=(1, 2)) / there.sum(axis=(1, 2)),

@@ -116,7 +116,7 @@ class SpaceReduction:
             self.plan,
             tuple(f"nu_{name}" for name in self.plan.box.species),
             {**errors, "noise": judge.rmse(truth + judge.noise(held), truth)},
-            {who: judge.outside(density, held) for who, density in densities.items()},
+            {who: judge.outside(density, held, self.plan.held_out) for who, density in densities.items()},
             self.times,
             truth,
             densities,

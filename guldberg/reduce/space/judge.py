@@ -21,6 +21,7 @@ VISITED = (0.005, 0.995)  # shares of particles between which a function is show
 POINTS = 40  # of a curve
 SCATTER = 300  # points of a function of several species
 EQUAL = 1e-9  # relative
+SEEN = 10  # particles in all held-out runs: where there are fewer their errors are not those of a normal law
 COARSE = {1: 20, 2: 8}  # cells along each axis, by dimensions, in which two standard errors are looked at
 
 
@@ -35,13 +36,16 @@ def rmse(density: Float[np.ndarray, "times species *grid"], truth: np.ndarray) -
     return np.sqrt(((density - truth) ** 2).reshape(len(truth), -1).mean(axis=1))[None]
 
 
-def outside(density: Float[np.ndarray, "times species *grid"], held: Seen) -> Float[np.ndarray, "times"]:
-    """The share of coarse cells where held-out runs are more than two standard errors away: 5 per cent by chance."""
+def outside(density: Float[np.ndarray, "times species *grid"], held: Seen, runs: int) -> Float[np.ndarray, "times"]:
+    """The share of coarse cells, where so many held-out runs saw some, in which these are more than two standard errors
+    away: 5 per cent by chance."""
     axes = density.ndim - 2
     groups = np.stack([_coarse(group, axes) for group in held.counts])
     error = groups.std(axis=0, ddof=1) / np.sqrt(len(groups))
-    far = np.abs(_coarse(density * held.cell, axes) - groups.mean(axis=0)) > 2 * error
-    return far.reshape(len(far), -1).mean(axis=1)
+    mean = groups.mean(axis=0)
+    there = mean * runs >= SEEN
+    far = (np.abs(_coarse(density * held.cell, axes) - mean) > 2 * error) & there
+    return far.reshape(len(far), -1).sum(axis=1) / np.maximum(there.reshape(len(far), -1).sum(axis=1), 1)
 
 
 def _coarse(field: Float[np.ndarray, "times species *grid"], axes: int) -> np.ndarray:
