@@ -33,7 +33,7 @@ class PairPlan:
     shells: int = 60
     function: int = 1  # elements of each function of w_1
     chains: int = 16  # of Monte Carlo, at each time
-    sweeps: int = 3000  # of each
+    sweeps: int = 1000  # of each
 
     def __post_init__(self) -> None:
         network = self.box.network

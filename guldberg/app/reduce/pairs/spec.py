@@ -15,7 +15,7 @@
     number = 50                          # of particles at first: the mean of Poisson's law
     reach = 6.0                          # the distance to which nu_2 is kept
     shells = 60                          # of equal width, from 0 to there
-    sweeps = 3000                        # of each of 16 Markov chains
+    sweeps = 1000                        # of each of 16 Markov chains
 
     [runs]
     training = 4000
@@ -49,13 +49,13 @@ def pairs() -> PairPlan:
 def later() -> PairPlan:
     """40 particles on a ring of 40, to t = 8, when a tenth is left."""
     box = Box(parse("A + A -> 0 @ 1"), (40.0,), (1.0,), radius=0.2, dt=0.01)
-    return PairPlan(box, 40.0, time=8.0, reach=10.0, snapshots=17, shells=50)
+    return PairPlan(box, 40.0, time=8.0, reach=10.0, snapshots=17, shells=50, sweeps=3000)
 
 
 def cube() -> PairPlan:
     """112 particles in a periodic cube of 18, D = 1, lambda = 10 within 1: three dimensions."""
     box = Box(parse("A + A -> 0 @ 20.944"), (18.0,) * 3, (1.0,), radius=1.0, dt=0.008)
-    return PairPlan(box, 112.0, time=6.0, reach=9.0, snapshots=13, runs=2000, shells=45, sweeps=1000)
+    return PairPlan(box, 112.0, time=6.0, reach=9.0, snapshots=13, runs=2000, shells=45, sweeps=200)
 
 
 PRESETS: Mapping[str, Callable[[], PairPlan]] = {"pairs": pairs, "pairs-later": later, "pairs-cube": cube}
