@@ -121,6 +121,7 @@ class PairReduction:
             "learned": judge.read(w),
             "distribution": judge.sampled(self.plan, state.final.each),
             "static_floor": judge.sampled(self.plan, state.fitted.each),
+            "training": judge.seen(self.plan, there(state.training)),
         }
         theories = terms.theories(self.plan)
         mixtures |= {who: judge.read(self._by(theories[who])) for who in reversed(theories)}

@@ -13,6 +13,7 @@ NAMES = {
     "learned": "learned functions",
     "distribution": "eq. (1) along them, sampled",
     "static_floor": "fitted at each time by itself",
+    "training": "runs it was learned from",
     "superposition": "superposition (Kirkwood)",
     "smoluchowski": "Smoluchowski, a pair by itself",
     "mean_field": "mean field",
