@@ -36,7 +36,7 @@ class PairReduced:
     plan: PairPlan
     times: Float[np.ndarray, "times"]
     held: Mixture
-    mixtures: dict[str, Mixture]  # learned, distribution, static_floor, training, superposition, smoluchowski, mean_field
+    mixtures: dict[str, Mixture]  # learned, the distribution there, static_floor, training, and theories
     outside: dict[str, Share]
     nu: Float[np.ndarray, "times functions shells"]  # learned: nu_2, nu_1
     fitted: Float[np.ndarray, "times functions shells"]  # at each time by itself
