@@ -43,7 +43,9 @@ def followed(system: ReactionDiffusion, c0: State, T: float, times: int) -> Floa
 def spots(c: State) -> int:
     """How many regions there are in which X1 is above .4 of the most there is."""
     x = np.asarray(c[1])
-    return label(x > 0.4 * x.max(), structure=np.ones((3, 3)))[1]
+    regions = np.zeros(x.shape, np.int32)
+    label(x > 0.4 * x.max(), structure=np.ones((3, 3)), output=regions)
+    return int(regions.max())
 
 
 def main(folder: str, picture: str = "") -> None:

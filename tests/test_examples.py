@@ -1,5 +1,6 @@
 """Every example runs, and prints the facts that it is about."""
 
+import itertools
 import math
 import re
 import runpy
@@ -195,8 +196,9 @@ def test_a_spot_that_divides_is_there_again_after_generations_and_on_a_finer_gri
 @pytest.mark.slow
 def test_constants_that_drift_only_upwards_lead_to_spots_that_divide(shown):
     *tried, last = shown("spots.py", "4", "1").splitlines()
-    worst = [min(numbers(x)[-3:]) for x in tried]
-    assert worst == sorted(worst) and worst[-1] <= 1 and numbers(last)[0] == 630
+    scores = [min(numbers(x)[-3:]) - max(0, numbers(x)[-4] - 0.2) for x in tried]
+    assert all(b > a - 0.02 for a, b in itertools.pairwise(scores)) and scores[-1] <= 1  # as rounded
+    assert numbers(last)[0] == 630
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from guldberg.design import division
 from guldberg.design.job import Design
 from guldberg.design.model import typed
-from guldberg.design.replication import FEED, TORUS, likeness, seed, surrounded, whole
+from guldberg.design.replication import FEED, TORUS, likeness, surrounded, whole
 from guldberg.learn.losses import Seen, per_species
 from guldberg.learn.parameters import resolve
 from guldberg.rollout import rollout
@@ -25,21 +25,19 @@ def test_daughters_are_turned_with_their_sister_upwards():
 
 
 def test_the_medium_is_that_of_gray_and_scott_in_two_species():
-    """u' = D lap u - u v^2 + F (1 - u), v' = D' lap v + u v^2 - (F + k) v at unit pace, in plain double precision."""
-    system, c0 = division.dividing(division.PLACE), seed(TORUS)
-    u, v = (np.asarray(c, float) / FEED[0] for c in c0[:2])
+    """u' = D lap u - u v^2 + F (1 - u), v' = D' lap v + u v^2 - (F + k) v at unit pace, in units of the feed."""
+    system = division.dividing(division.PLACE, feed=0.03, decay=0.06, pace=0.45, slower=0.11)
+    c = np.random.default_rng(0).uniform(0, 2, (5, *TORUS))
+    u, v = c[:2] / FEED[0]
 
     def laplacian(c: np.ndarray) -> np.ndarray:
         rows = np.roll(c, 1, 0) + 2 * c + np.roll(c, -1, 0)
         return (np.roll(rows, 1, 1) + 2 * rows + np.roll(rows, -1, 1)) / 4 - 4 * c
 
-    for _ in range(100):
-        uptake = u * v * v
-        du = 0.2 * laplacian(u) + 0.4286 * (-uptake + 0.02636 * (1 - u))
-        dv = 0.0996 * laplacian(v) + 0.4286 * (uptake - (0.02636 + 0.06073) * v)
-        u, v = u + du, v + dv
-    ours = rollout(typed(system, jnp.float32), c0.astype(jnp.float32), steps=100).values[0] / FEED[0]
-    assert np.allclose(ours[0], u, atol=1e-5) and np.allclose(ours[1], v, atol=1e-5) and v.max() > 0.2
+    du = 0.2 * laplacian(u) + 0.45 * (-u * v * v + 0.03 * (1 - u))
+    dv = 0.11 * laplacian(v) + 0.45 * (u * v * v - (0.03 + 0.06) * v)
+    found = np.asarray(system(0.0, jnp.asarray(c))) / FEED[0]
+    assert np.allclose(found[0], du, atol=1e-6) and np.allclose(found[1], dv, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
