@@ -27,6 +27,7 @@ from guldberg.reduce import stages
 from guldberg.reduce.front import judge, terms
 from guldberg.reduce.front.plan import FrontPlan
 from guldberg.reduce.front.result import FrontReduced, Gas
+from guldberg.reduce.pairs.job import Sampled, joined
 from guldberg.reduce.space.plan import Cloud
 from guldberg.reduce.space.terms import constants, means, roughness
 from guldberg.reduce.stages import there
@@ -66,16 +67,6 @@ class Chains(Protocol):
     def __call__(
         self, nu: Float[np.ndarray, "3 points"], *, chains: int, sweeps: int, burn: int, seed: int
     ) -> Sample: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Sampled:
-    """nu at times so far, and samples there."""
-
-    path: Path
-    mean: Float[np.ndarray, "times counted"]
-    error: Float[np.ndarray, "times counted"]
-    covariance: Float[np.ndarray, "times counted counted"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +155,7 @@ class FrontReduction:
         k, before = state.unit, state.fitted
         first = self._bare(k) if before is None else before.path[-1] + self._bare(k) - self._bare(k - 1)
         seen = there(state.training).mean(axis=0)[k].ravel()
-        return dataclasses.replace(state, fitted=_joined(before, self._matched(first, seen, STIFF, state)))
+        return dataclasses.replace(state, fitted=joined(before, self._matched(first, seen, STIFF, state)))
 
     def _constants(self, state: FrontState) -> FrontState:
         """Every function constant, from the network's."""
@@ -182,7 +173,7 @@ class FrontReduction:
         fields = self._followed(there(state.parameters))[state.unit]
         asked = np.asarray(moments(self.plan.line, jnp.asarray(fields)))
         found = self._matched(state.fitted.path[state.unit], asked, SOFT, state)
-        return dataclasses.replace(state, final=_joined(state.final, found))
+        return dataclasses.replace(state, final=joined(state.final, found))
 
     # what a stage works on
 
@@ -261,10 +252,3 @@ class FrontReduction:
                 "runs from those of the learned functions: more sweeps would bring them nearer."
             ]
         return []
-
-
-def _joined(before: Sampled | None, more: Sampled) -> Sampled:
-    if before is None:
-        return more
-    names = [field.name for field in dataclasses.fields(Sampled)]
-    return Sampled(*(np.concatenate([getattr(before, name), getattr(more, name)]) for name in names))

@@ -157,7 +157,7 @@ class PairReduction:
         before, w, k = state.fitted, self._superposition, state.unit
         first = w[0] if before is None else before.path[-1] + w[k] - w[k - 1]
         seen = gathered(there(state.training).mean(axis=0))[k]
-        return dataclasses.replace(state, fitted=_joined(before, self._matched(first, seen, self._seed(state))))
+        return dataclasses.replace(state, fitted=joined(before, self._matched(first, seen, self._seed(state))))
 
     def _learn(self, state: PairState) -> PairState:
         """All functions, from those of superposition."""
@@ -171,7 +171,7 @@ class PairReduction:
         assert state.fitted is not None
         asked = self._around(state).moments(self._followed(state))[state.unit]
         found = self._matched(state.fitted.path[state.unit], asked, self._seed(state))
-        return dataclasses.replace(state, final=_joined(state.final, found))
+        return dataclasses.replace(state, final=joined(state.final, found))
 
     # what a stage works on
 
@@ -230,7 +230,8 @@ class PairReduction:
         return []
 
 
-def _joined(before: Sampled | None, more: Sampled) -> Sampled:
+def joined(before: Sampled | None, more: Sampled) -> Sampled:
+    """What came before, if anything, and then more."""
     if before is None:
         return more
     names = [field.name for field in dataclasses.fields(Sampled)]
