@@ -86,7 +86,7 @@ def draw(file: str, mean: np.ndarray, error: np.ndarray, density: dict[str, np.n
         axes.plot(LATE.times[1:], (scale / np.maximum(law, 1e-9))[1:], color=INK, lw=0.8, label="(8 pi D t)^(-1/2)")
         axes.errorbar(LATE.times[some], (mean * scale)[some], 2 * (error * scale)[some], **dots)
         axes.set(xscale="log", xlabel="time (shaded: learned from)")
-    left.set(yscale="log", ylabel="density")
+    left.set(yscale="log", ylabel="density (particles per length)", ylim=(2e-5, 0.4))  # room for the legend
     right.set(ylabel="density times (8 pi D t)^(1/2)", ylim=(0.9, 1.7))
     left.legend()
     figure.savefig(file, dpi=120)
