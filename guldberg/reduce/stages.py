@@ -1,4 +1,4 @@
-"""Work in stages, each of some units: how both jobs of reduce go on from one State to the next."""
+"""Work in stages, each of some units: how the jobs of reduce go on from one State to the next."""
 
 from __future__ import annotations
 
@@ -22,6 +22,19 @@ def advanced(state: State, work: Callable[[State], State], stages: Sequence[str]
     while stage != "done" and unit >= units(stage):
         stage, unit = (*stages, "done")[stages.index(stage) + 1], 0
     return dataclasses.replace(after, stage=stage, unit=unit, seconds=spent)
+
+
+def simulated(state: State, draw: Callable[..., np.ndarray], runs: tuple[int, int], groups: int, units: int) -> State:
+    """After a unit of simulation: `units` of `runs[0]` runs to learn from, then as many of `runs[1]` to judge by, each
+    in its share of the groups. `draw` takes the numbers of runs and of groups."""
+    name, all_runs = ("training", runs[0]) if state.unit < units else ("held", runs[1])
+    more = draw(runs=all_runs // units, groups=groups // units)
+    return dataclasses.replace(state, **{name: grown(getattr(state, name), more)})
+
+
+def seed(state: Any, stages: Sequence[str]) -> int:
+    """Of the random numbers of a unit: another one in every unit of every stage."""
+    return int(np.random.default_rng([state.seed, stages.index(state.stage), state.unit]).integers(2**62))
 
 
 def grown(before: np.ndarray | None, more: np.ndarray) -> np.ndarray:

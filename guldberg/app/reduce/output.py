@@ -8,7 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import xarray as xr
+from jaxtyping import Float, Int
 from markupsafe import Markup
 
 from guldberg.app import facts, netcdf
@@ -41,6 +43,11 @@ def page(template: str, found: Any, network: ReactionNetwork, spec: Spec, second
         equations=network.equations(),
         **more,
     )
+
+
+def shown(times: Float[np.ndarray, "times"], most: int) -> Int[np.ndarray, "shown"]:
+    """Which of many times a table has: so many at most, evenly from the first to the last."""
+    return np.unique(np.linspace(0, len(times) - 1, most).astype(int))
 
 
 def pictures(plot: ModuleType, found: Any, captions: Mapping[str, str]) -> dict[str, Picture]:

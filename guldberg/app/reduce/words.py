@@ -6,6 +6,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+from jaxtyping import Float
+
+from guldberg.reduce.space.result import Constant
+
 NAMES = {
     "learned": "learned closure",
     "projection": "from the reactions alone",
@@ -40,6 +45,20 @@ def costs(found: Timed) -> dict[str, Any]:
         "seconds_simulation": round(simulation(found), 3),
         "seconds_by_stage": {stage: round(s, 3) for stage, s in found.seconds.items()},
     }
+
+
+def as_constants(found: Sequence[Constant]) -> list[dict[str, Any]]:
+    """Functions learned as constants, as `result.json` has them."""
+    return [
+        {"name": c.name, "constant": c.value, "low": c.low, "high": c.high, "known": c.known, "within_band": c.flat}
+        for c in found
+    ]
+
+
+def orders(*known: Float[np.ndarray, "times"]) -> dict[str, list[Any]]:
+    """Errors of moments of order 1 to 4 as `result.json` has them, null from where they are not known."""
+    blank = [None] * len(known[0])
+    return dict(zip("1234", [*(each.tolist() for each in known), *[blank] * (4 - len(known))], strict=True))
 
 
 def training(found: Timed) -> float:

@@ -145,10 +145,8 @@ class FrontReduction:
 
     def _simulate(self, state: FrontState) -> FrontState:
         """Half of the units for what is learned from, half for what it is judged by."""
-        name, runs = ("training", self.plan.runs) if state.unit < UNITS else ("held", self.plan.held_out)
-        ask = {"runs": runs // UNITS, "groups": GROUPS // UNITS, "times": self.plan.times}
-        more = self.simulate(self.plan.start, **ask, seed=self._seed(state))
-        return dataclasses.replace(state, **{name: stages.grown(getattr(state, name), more)})
+        draw = functools.partial(self.simulate, self.plan.start, times=self.plan.times, seed=stages.seed(state, STAGES))
+        return stages.simulated(state, draw, (self.plan.runs, self.plan.held_out), GROUPS, UNITS)
 
     def _static(self, state: FrontState) -> FrontState:
         """One time, from the fit of the time before, moved as nu moves to first order by the equation of a pair."""
@@ -180,9 +178,6 @@ class FrontReduction:
     def _units(self, stage: str) -> int:
         return {"simulate": 2 * UNITS, "constants": 1, "learn": 1}.get(stage, self.plan.snapshots)
 
-    def _seed(self, state: FrontState) -> int:
-        return int(np.random.default_rng([state.seed, STAGES.index(state.stage), state.unit]).integers(2**62))
-
     def _matched(
         self,
         nu: Float[np.ndarray, "3 points"],
@@ -191,7 +186,7 @@ class FrontReduction:
         state: FrontState,
     ) -> Sampled:
         """nu with these moments, by Newton's method, and a sample there."""
-        rng, expected = np.random.default_rng(self._seed(state)), nu
+        rng, expected = np.random.default_rng(stages.seed(state, STAGES)), nu
         for longer in NEWTON:
             nu = closer(nu, asked, self._sampled(nu, longer, rng), expected, stiffness)
         return Sampled(nu[None], *(part[None] for part in self._sampled(nu, NEWTON[-1], rng)))

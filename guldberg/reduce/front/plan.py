@@ -11,10 +11,8 @@ from scipy.special import ndtr
 from guldberg.closure.continuous.radial import Shells
 from guldberg.closure.continuous.unlike import Line
 from guldberg.errors import InputError
-from guldberg.rates import Constant
 from guldberg.reduce.space.plan import Box, Cloud
 
-FRONT = ([[1.0, 1.0]], [[0.0, 0.0]])  # reactants and products
 IMAGES = 3  # of a cloud in the walls, to either side
 
 
@@ -40,21 +38,15 @@ class FrontPlan:
     sweeps: int = 1000  # of each while learning
 
     def __post_init__(self) -> None:
-        network = self.box.network
-        moved = [np.asarray(side, float).tolist() for side in (network.reactants, network.products)]
-        if moved != list(FRONT) or not isinstance(network.forward, Constant) or network.reversible.any():
-            raise InputError(f"{'; '.join(network.equations())}: a front is learned of A + B -> 0 alone")
+        if not self.box.reacts_alone([1.0, 1.0]):
+            raise InputError(f"{'; '.join(self.box.network.equations())}: a front is learned of A + B -> 0 alone")
         if len(self.box.lengths) != 1 or self.box.periodic:
             raise InputError(
                 'a front is learned on a line between walls; expected one length, and sides = "reflecting"'
             )
         if {cloud.species for cloud in self.start} != {0, 1}:
             raise InputError(f"expected clouds of both {' and '.join(self.box.species)} at the start")
-        if not self.box.radius < self.reach <= self.box.lengths[0] / 2:
-            raise InputError(
-                f"pairs are kept to a distance of {self.reach:g}; expected more than the radius ({self.box.radius:g}), "
-                f"at most half of the length ({self.box.lengths[0] / 2:g})"
-            )
+        self.box.check_reach(self.reach)
 
     @property
     def span(self) -> float:

@@ -147,17 +147,17 @@ class PairReduction:
 
     def _simulate(self, state: PairState) -> PairState:
         """Half of the units for what is learned from, half for what it is judged by."""
-        name, runs = ("training", self.plan.runs) if state.unit < UNITS else ("held", self.plan.held_out)
-        ask = {"runs": runs // UNITS, "groups": GROUPS // UNITS, "times": self.plan.times}
-        more = self.simulate(self.plan.number, **ask, seed=self._seed(state))
-        return dataclasses.replace(state, **{name: stages.grown(getattr(state, name), more)})
+        draw = functools.partial(
+            self.simulate, self.plan.number, times=self.plan.times, seed=stages.seed(state, STAGES)
+        )
+        return stages.simulated(state, draw, (self.plan.runs, self.plan.held_out), GROUPS, UNITS)
 
     def _static(self, state: PairState) -> PairState:
         """One time, from the fit of the time before, moved as superposition moves."""
         before, w, k = state.fitted, self._superposition, state.unit
         first = w[0] if before is None else before.path[-1] + w[k] - w[k - 1]
         seen = gathered(there(state.training).mean(axis=0))[k]
-        return dataclasses.replace(state, fitted=joined(before, self._matched(first, seen, self._seed(state))))
+        return dataclasses.replace(state, fitted=joined(before, self._matched(first, seen, stages.seed(state, STAGES))))
 
     def _learn(self, state: PairState) -> PairState:
         """All functions, from those of superposition."""
@@ -170,16 +170,13 @@ class PairReduction:
         """nu_1 and nu_2 at one time of what was learned, from the static fit there."""
         assert state.fitted is not None
         asked = self._around(state).moments(self._followed(state))[state.unit]
-        found = self._matched(state.fitted.path[state.unit], asked, self._seed(state))
+        found = self._matched(state.fitted.path[state.unit], asked, stages.seed(state, STAGES))
         return dataclasses.replace(state, final=joined(state.final, found))
 
     # what a stage works on
 
     def _units(self, stage: str) -> int:
         return {"simulate": 2 * UNITS, "learn": 1}.get(stage, self.plan.snapshots)
-
-    def _seed(self, state: PairState) -> int:
-        return int(np.random.default_rng([state.seed, STAGES.index(state.stage), state.unit]).integers(2**62))
 
     def _matched(
         self, nu: Float[np.ndarray, "functions shells"], asked: Float[np.ndarray, "counted"], seed: int

@@ -9,10 +9,7 @@ from jaxtyping import Float
 
 from guldberg.closure.continuous.radial import Shells
 from guldberg.errors import InputError
-from guldberg.rates import Constant
 from guldberg.reduce.space.plan import Box
-
-ANNIHILATION = ([[2.0]], [[0.0]])  # reactants and products
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,17 +33,11 @@ class PairPlan:
     sweeps: int = 1000  # of each
 
     def __post_init__(self) -> None:
-        network = self.box.network
-        moved = [np.asarray(side, float).tolist() for side in (network.reactants, network.products)]
-        if moved != list(ANNIHILATION) or not isinstance(network.forward, Constant) or network.reversible.any():
-            raise InputError(f"{'; '.join(network.equations())}: pairs are kept of A + A -> 0 alone")
+        if not self.box.reacts_alone([2.0]):
+            raise InputError(f"{'; '.join(self.box.network.equations())}: pairs are kept of A + A -> 0 alone")
         if not self.box.periodic:
             raise InputError("walls make a mixture inhomogeneous; expected a periodic box")
-        if not self.box.radius < self.reach <= min(self.box.lengths) / 2:
-            raise InputError(
-                f"pairs are kept to a distance of {self.reach:g}; expected more than the radius ({self.box.radius:g}), "
-                f"at most half of the shortest length ({min(self.box.lengths) / 2:g})"
-            )
+        self.box.check_reach(self.reach)
 
     @property
     def span(self) -> float:

@@ -7,6 +7,7 @@ refinement through the whole path -> each function as a constant -> judged on ru
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -131,11 +132,9 @@ class SpaceReduction:
 
     def _simulate(self, state: SpaceState) -> SpaceState:
         """Half of the units for what is learned from, half for what it is judged by."""
-        name, runs = ("training", self.plan.runs) if state.unit < UNITS else ("held", self.plan.held_out)
         seed = int(np.random.default_rng([state.seed, state.unit]).integers(2**62))
-        ask = {"runs": runs // UNITS, "groups": GROUPS // UNITS, "times": self.times}
-        more = self.simulate(self.plan.start, **ask, seed=seed)
-        return dataclasses.replace(state, **{name: stages.grown(getattr(state, name), more)})
+        draw = functools.partial(self.simulate, self.plan.start, times=self.times, seed=seed)
+        return stages.simulated(state, draw, (self.plan.runs, self.plan.held_out), GROUPS, UNITS)
 
     def _static(self, state: SpaceState) -> SpaceState:
         fits = warm.static_fits(elements(self.plan.grid, self.plan.elements), self._seen(state))

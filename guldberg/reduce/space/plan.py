@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
+import numpy as np
+
+from guldberg.errors import InputError
 from guldberg.network import ReactionNetwork
+from guldberg.rates import Constant
 from guldberg.space.boundary import NoFlux, Periodic
 from guldberg.space.grid import Grid
 from guldberg.space.walls import Wall, Walled
@@ -30,6 +35,21 @@ class Box:
     @property
     def volume(self) -> float:
         return math.prod(self.lengths)
+
+    def reacts_alone(self, reactants: Sequence[float]) -> bool:
+        """Whether the network is these reactants -> 0 at a constant rate, and nothing else."""
+        network = self.network
+        moved = [np.asarray(side, float).tolist() for side in (network.reactants, network.products)]
+        alone = moved == [[list(reactants)], [[0.0] * len(reactants)]]
+        return alone and isinstance(network.forward, Constant) and not network.reversible.any()
+
+    def check_reach(self, reach: float) -> None:
+        """InputError unless pairs that are kept to this distance are beyond contact and meet no image of theirs."""
+        if not self.radius < reach <= min(self.lengths) / 2:
+            raise InputError(
+                f"pairs are kept to a distance of {reach:g}; expected more than the radius ({self.radius:g}), at most "
+                f"half of the shortest length ({min(self.lengths) / 2:g})"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,7 +36,7 @@ SHOWN = 5
 
 def page(found: FrontReduced, spec: Spec, seconds: float) -> str:
     """The page of a reduction."""
-    shown = np.unique(np.linspace(0, len(found.times) - 1, SHOWN).astype(int))
+    shown = output.shown(found.times, SHOWN)
     return output.page(
         "reduce_front.html",
         found,

@@ -31,9 +31,9 @@ def write(folder: Path, found: FrontReduced, spec: Spec, seconds: float) -> None
 def as_json(found: FrontReduced, spec: Spec, seconds: float) -> dict[str, Any]:
     """`result.json`: every number finite; null where something is not known, with a warning that says why."""
     blank, held, every = [None] * len(found.times), found.held, {"held_out": found.held, **found.gases}
-    rmse = {who: _orders(*errors(gas, held)) for who, gas in found.gases.items()}
+    rmse = {who: words.orders(*errors(gas, held)) for who, gas in found.gases.items()}
     rmse |= {who: dict.fromkeys("1234", blank) for who in ABSENT}
-    rmse["noise"] = _orders(_rms(held.density_error), _rms(held.correlation_error))
+    rmse["noise"] = words.orders(_rms(held.density_error), _rms(held.correlation_error))
     table = {
         "interactions": list(found.interactions),
         "moments": {
@@ -46,10 +46,7 @@ def as_json(found: FrontReduced, spec: Spec, seconds: float) -> dict[str, Any]:
                       "number": s.number.tolist(), "front": s.front.tolist()} for who, s in found.outside.items()
             },
         },
-        "functions": [
-            {"name": c.name, "constant": c.value, "low": c.low, "high": c.high, "known": c.known,
-             "within_band": c.flat} for c in found.constants
-        ],
+        "functions": words.as_constants(found.constants),
         "front": {who: gas.front.tolist() for who, gas in every.items()} | {"error": held.front_error.tolist()},
         "left": {who: gas.number.tolist() for who, gas in every.items()} | {"error": held.number_error.tolist()},
         "overlap": {who: x.tolist() for who, x in found.overlaps.items()},
@@ -68,11 +65,6 @@ def errors(found: Gas, held: Gas) -> tuple[Float[np.ndarray, "times"], Float[np.
 
 def _rms(field: Float[np.ndarray, "times *any"]) -> Float[np.ndarray, "times"]:
     return np.sqrt((field.reshape(len(field), -1) ** 2).mean(axis=1))
-
-
-def _orders(density: Float[np.ndarray, "times"], correlation: Float[np.ndarray, "times"]) -> dict[str, list[Any]]:
-    blank = [None] * len(density)
-    return {"1": density.tolist(), "2": correlation.tolist(), "3": blank, "4": blank}
 
 
 def fields(found: FrontReduced) -> xr.Dataset:
@@ -96,7 +88,7 @@ def summary(found: FrontReduced) -> str:
         f"  {c.name:18s} {c.value:9.4g}  [{c.low:.4g}, {c.high:.4g}]   by the network {c.known:g}"
         for c in found.constants
     ]
-    shown = np.unique(np.linspace(0, len(found.times) - 1, 5).astype(int))
+    shown = output.shown(found.times, report.SHOWN)
     fewer, times = found.plan.box.species[1], "".join(f"{found.times[t]:9.3g}" for t in shown)
     lines += ["", f"Beyond two standard errors of held-out runs (5 % by chance), and {fewer} left, by time:"]
     lines.append(f"  {'':42s}places   pairs" + times)

@@ -31,10 +31,10 @@ def write(folder: Path, found: PairReduced, spec: Spec, seconds: float) -> None:
 def as_json(found: PairReduced, spec: Spec, seconds: float) -> dict[str, Any]:
     """`result.json`: every number finite; null where something is not known, with a warning that says why."""
     blank = [None] * len(found.times)
-    rmse = {who: _orders(*errors(mixture, found.held)) for who, mixture in found.mixtures.items()}
+    rmse = {who: words.orders(*errors(mixture, found.held)) for who, mixture in found.mixtures.items()}
     rmse |= {who: dict.fromkeys("1234", blank) for who in ABSENT}
     noise = found.held.density_error, np.sqrt((found.held.correlation_error**2).mean(axis=1))
-    rmse["noise"] = _orders(*noise)
+    rmse["noise"] = words.orders(*noise)
     table = {
         "interactions": ["nu_1", "nu_2"],
         "moments": {
@@ -65,11 +65,6 @@ def errors(found: Mixture, held: Mixture) -> tuple[Float[np.ndarray, "times"], F
     return np.abs(found.density - held.density), np.sqrt((apart**2).mean(axis=1))
 
 
-def _orders(density: Float[np.ndarray, "times"], correlation: Float[np.ndarray, "times"]) -> dict[str, list[Any]]:
-    blank = [None] * len(density)
-    return {"1": density.tolist(), "2": correlation.tolist(), "3": blank, "4": blank}
-
-
 def fields(found: PairReduced) -> xr.Dataset:
     """Densities and pair correlations of held-out runs and of each model, and the learned nu."""
     data: dict[str, Any] = {"nu_1": ("time", found.nu[:, 1, 0]), "nu_2": (("time", "r"), found.nu[:, 0])}
@@ -84,7 +79,7 @@ def fields(found: PairReduced) -> xr.Dataset:
 def summary(found: PairReduced) -> str:
     """The whole result as text for a terminal."""
     lines = ["Beyond two standard errors of held-out runs (5 % by chance), and the density, by time:"]
-    shown = np.unique(np.linspace(0, len(found.times) - 1, 5).astype(int))
+    shown = output.shown(found.times, report.SHOWN)
     lines.append(f"  {'':36s}density   pairs" + "".join(f"{found.times[t]:9.3g}" for t in shown))
     lines.append(f"  {'held-out runs':36s}{'':15s}" + "".join(f"{found.held.density[t]:9.4g}" for t in shown))
     for who, share in found.outside.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from guldberg.app.reduce import output
 from guldberg.app.reduce.space import plot
 from guldberg.app.spec import Spec
@@ -29,7 +27,7 @@ SHOWN = 8
 
 def page(found: SpaceReduced, spec: Spec, seconds: float) -> str:
     """The page of a reduction."""
-    shown = np.unique(np.linspace(0, len(found.times) - 1, SHOWN).astype(int))
+    shown = output.shown(found.times, SHOWN)
     return output.page(
         "reduce_space.html",
         found,

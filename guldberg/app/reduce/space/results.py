@@ -44,10 +44,7 @@ def as_json(found: SpaceReduced, spec: Spec, seconds: float) -> dict[str, Any]:
             "rmse": rmse,
             "beyond_two_standard_errors": {who: share.tolist() for who, share in found.outside.items()},
         },
-        "functions": [
-            {"name": c.name, "constant": c.value, "low": c.low, "high": c.high, "known": c.known,
-             "within_band": c.flat} for c in found.constants
-        ],
+        "functions": words.as_constants(found.constants),
         "cross_validation": [{"penalty": penalty, "error": error} for penalty, error in found.penalties],
         **({"front": {who: x.tolist() for who, x in found.fronts.items()}} if found.fronts else {}),
         **words.costs(found),
